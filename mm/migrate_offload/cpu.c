@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Migration offload: the engine "cpu"
+ *
+ * Copies a batch at once, in the task that migrates, page by page as
+ * folio_mc_copy() does. It is always there, and shows what an engine is:
+ * nothing of it is quarantined, since it is done when submit returns.
+ */
+#include <linux/highmem.h>
+#include <linux/sched.h>
+
+#include "internal.h"
+
+/*
+ * -EHWPOISON when a source page is poisoned; copy_mc_highpage() has queued its
+ * handling. Nobody need copy that folio again to find out.
+ */
+static int mo_cpu_copy(const struct migrate_offload_extent *extent)
+{
+	unsigned long src = PHYS_PFN(extent->src), dst = PHYS_PFN(extent->dst);
+	unsigned long i, nr = extent->len >> PAGE_SHIFT;
+
+	for (i = 0; i < nr; i++) {
+		cond_resched();
+		if (copy_mc_highpage(pfn_to_page(dst + i), pfn_to_page(src + i)))
+			return -EHWPOISON;
+	}
+	return 0;
+}
+
+static int mo_cpu_submit(struct migrate_offload_engine *engine,
+			 struct migrate_offload_batch *batch)
+{
+	unsigned int i;
+
+	for (i = 0; i < batch->nr_extents; i++)
+		migrate_offload_extent_done(batch, i,
+					    mo_cpu_copy(&batch->extents[i]));
+	migrate_offload_batch_quiesced(batch);
+	return 0;
+}
+
+/* Never called: no batch outlives submit. */
+static void mo_cpu_quiesce(struct migrate_offload_engine *engine)
+{
+}
+
+const struct migrate_offload_ops mo_cpu_ops = {
+	.submit = mo_cpu_submit,
+	.quiesce = mo_cpu_quiesce,
+};
+
+int mo_cpu_init(void)
+{
+	static const struct migrate_offload_engine_info info = {
+		.name = "cpu",
+		.driver = "cpu",
+		.ops = &mo_cpu_ops,
+		.numa_node = NUMA_NO_NODE,
+		.max_extents = MO_BATCH_FOLIOS,
+		.max_batches = 16,
+	};
+
+	return PTR_ERR_OR_ZERO(migrate_offload_register(&info, NULL));
+}

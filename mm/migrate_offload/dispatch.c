@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Migration offload: the hook, from folio pairs to batches
+ *
+ * migrate_pages() has unmapped a list of folios and flushed the TLB. Until it
+ * moves them nobody but those who already had a reference can write to them,
+ * and the folio lock keeps new ones out: so the copy can be made now, by
+ * somebody else, if the folio has no unexpected references and its filesystem
+ * writes to it under no other lock.
+ *
+ * What is known of a pair is kept in dst->private, next to what migration
+ * itself keeps there (a pointer to the anon_vma, and two bits):
+ *
+ *	bit 2 clear	not offered, or refused: the CPU copies it
+ *	bit 2 set	while it is being offered: eligible
+ *	bit 2 set	in a batch: pointer to its struct mo_pair
+ *	bit 2 set	after waiting, nothing else: copied
+ *
+ * The last is the marker that __migrate_folio() consumes.
+ */
+#include <linux/buffer_head.h>
+#include <linux/fs.h>
+#include <linux/migrate.h>
+#include <linux/pagemap.h>
+#include <linux/srcu.h>
+#include <linux/swap.h>
+
+#include "internal.h"
+
+#include <trace/events/migrate_offload.h>
+
+DEFINE_STATIC_KEY_FALSE(migrate_offload_key);
+
+static DEFINE_MUTEX(mo_enable_lock);
+static bool mo_on;
+
+/* Held from the offer until the last folio of it is moved. */
+DEFINE_STATIC_SRCU(mo_srcu);
+
+bool mo_enabled(void)
+{
+	return READ_ONCE(mo_on);
+}
+
+int mo_set_enabled(bool on)
+{
+	mutex_lock(&mo_enable_lock);
+	if (on && !mo_on) {
+		static_branch_enable(&migrate_offload_key);
+		WRITE_ONCE(mo_on, true);
+	} else if (!on && mo_on) {
+		/* Markers are read under the key: let the last ones be read. */
+		WRITE_ONCE(mo_on, false);
+		synchronize_srcu(&mo_srcu);
+		static_branch_disable(&migrate_offload_key);
+	}
+	mutex_unlock(&mo_enable_lock);
+	return 0;
+}
+
+/*
+ * Is what holds the folio lock all that may write to the folio? Buffer heads
+ * are written under the buffer lock, aio rings and btrfs' trees under locks of
+ * their own: an early copy of these would lose data. So this is a list of
+ * what is known to be safe, not of what is known not to be.
+ */
+static bool mo_mapping_safe(struct folio *src)
+{
+	struct address_space *mapping = folio_mapping(src);
+
+	if (!mapping)
+		return true;
+	if (mapping_inaccessible(mapping))
+		return false;
+	if (mapping->a_ops->migrate_folio == migrate_folio ||
+	    mapping->a_ops->migrate_folio == filemap_migrate_folio)
+		return true;
+#ifdef CONFIG_BUFFER_HEAD
+	if (mapping->a_ops->migrate_folio == buffer_migrate_folio)
+		return !folio_buffers(src);
+#endif
+	return false;
+}
+
+/*
+ * Why this folio must not be copied before it is moved. Both are locked, @src
+ * is unmapped and the TLB is flushed: a reference too many now is a writer
+ * that may be gone, with its write lost, when the folio is moved.
+ */
+enum mo_refusal mo_folio_refusal(struct folio *src, struct folio *dst)
+{
+	if (__folio_test_movable(src))
+		return MO_REFUSED_movable;
+	if (folio_is_zone_device(src) || folio_is_zone_device(dst))
+		return MO_REFUSED_zone_device;
+	if (folio_test_writeback(src))
+		return MO_REFUSED_writeback;
+	if (folio_contain_hwpoisoned_page(src))
+		return MO_REFUSED_poison;
+	if (!mo_mapping_safe(src))
+		return MO_REFUSED_mapping;
+	if (folio_ref_count(src) != folio_expected_ref_count(src) + 1)
+		return MO_REFUSED_pinned;
+	return MO_ACCEPTED;
+}
+
+/* What the caller, not the folio, is refused for. */
+static enum mo_refusal mo_caller_refusal(struct mo_node *node, int reason)
+{
+	if (!(READ_ONCE(node->reasons) & BIT(reason)))
+		return MO_REFUSED_reason;
+	/* Direct reclaim holds unknown locks; it must not wait for a driver. */
+	if ((current->flags & PF_MEMALLOC) && !current_is_kswapd())
+		return MO_REFUSED_context;
+	return MO_ACCEPTED;
+}
+
+static void mo_refuse(struct mo_node *node, struct folio *src, int reason,
+		      enum mo_refusal why)
+{
+	this_cpu_inc(node->stats->refused[why]);
+	trace_migrate_offload_refuse(node->nid, migrate_reason_names[reason],
+				     mo_refusal_names[why],
+				     folio_nr_pages(src));
+}
+
+static bool mo_is_marked(struct folio *dst)
+{
+	return (unsigned long)dst->private & MIGRATE_OFFLOAD_MARK;
+}
+
+static void mo_mark(struct folio *dst)
+{
+	dst->private = (void *)((unsigned long)dst->private |
+				MIGRATE_OFFLOAD_MARK);
+}
+
+static void mo_unmark(struct folio *dst)
+{
+	dst->private = (void *)((unsigned long)dst->private &
+				~MIGRATE_OFFLOAD_MARK);
+}
+
+static bool mo_add(struct mo_batch *batch, struct folio *src,
+		   struct folio *dst)
+{
+	struct mo_pair *pair = NULL;
+
+	if (mo_engine_reaches(batch->engine, src, dst))
+		pair = mo_batch_add(batch, src, dst);
+	if (!pair)
+		return false;
+	mo_unmark(dst);
+	pair->private = (unsigned long)dst->private;
+	dst->private = pair;
+	mo_mark(dst);
+	return true;
+}
+
+static bool mo_submit(struct mo_node *node, struct mo_batch *batch, int reason)
+{
+	struct mo_engine *engine = batch->engine;
+	enum mo_refusal why;
+	unsigned int i;
+	int err;
+
+	mo_batch_seal(batch);
+	batch->nid = node->nid;
+	batch->submitted = ktime_get();
+	batch->deadline = jiffies +
+			  msecs_to_jiffies(READ_ONCE(engine->timeout_ms));
+	trace_migrate_offload_submit(engine->name, batch->pub.result.seqno,
+				     node->nid, migrate_reason_names[reason],
+				     batch->nr_pairs, batch->pub.nr_extents,
+				     batch->pub.bytes);
+
+	err = engine->ops->submit(&engine->pub, &batch->pub);
+	if (!err) {
+		this_cpu_inc(engine->stats->batches);
+		return true;
+	}
+
+	why = err == -EBUSY ? MO_REFUSED_busy : MO_REFUSED_submit;
+	this_cpu_inc(engine->stats->refused[why]);
+	for (i = 0; i < batch->nr_pairs; i++) {
+		struct mo_pair *pair = &batch->pairs[i];
+
+		pair->dst->private = (void *)pair->private;
+		mo_refuse(node, pair->src, reason, why);
+	}
+	mo_batch_cancel(batch);
+	return false;
+}
+
+#define for_each_folio_pair(src, dst, srcs, dsts)			\
+	for (src = list_first_entry(srcs, struct folio, lru),		\
+	     dst = list_first_entry(dsts, struct folio, lru);		\
+	     !list_entry_is_head(src, srcs, lru);			\
+	     src = list_next_entry(src, lru), dst = list_next_entry(dst, lru))
+
+/* Give the marked folios for one node, @bytes in all, to its engines. */
+static bool mo_dispatch(struct mo_node *node, struct list_head *srcs,
+			struct list_head *dsts, size_t bytes, int reason)
+{
+	struct mo_batch *batch = NULL;
+	bool submitted = false;
+	struct folio *src, *dst;
+	enum mo_refusal why;
+
+	for_each_folio_pair(src, dst, srcs, dsts) {
+		if (folio_nid(dst) != node->nid || !mo_is_marked(dst))
+			continue;
+		if (batch && mo_add(batch, src, dst))
+			continue;
+		if (batch)
+			submitted |= mo_submit(node, batch, reason);
+		batch = mo_policy_pick(node, src, dst, bytes, &why);
+		if (!batch) {
+			mo_unmark(dst);
+			mo_refuse(node, src, reason, why);
+			continue;
+		}
+		/* It is empty, and its engine was asked whether the pair fits. */
+		WARN_ON_ONCE(!mo_add(batch, src, dst));
+	}
+	if (batch)
+		submitted |= mo_submit(node, batch, reason);
+	return submitted;
+}
+
+/* True if any batch has been submitted. */
+static bool mo_offer(struct list_head *srcs, struct list_head *dsts,
+		     int reason)
+{
+	int nid, next = MAX_NUMNODES;
+	bool submitted = false;
+	struct folio *src, *dst;
+	enum mo_refusal why;
+	size_t bytes;
+
+	for_each_folio_pair(src, dst, srcs, dsts) {
+		struct mo_node *node = mo_node(folio_nid(dst));
+
+		/* No memory for a policy when the node came online. */
+		if (!node)
+			continue;
+		this_cpu_inc(node->stats->offered);
+		why = mo_caller_refusal(node, reason);
+		if (why == MO_ACCEPTED)
+			why = mo_folio_refusal(src, dst);
+		if (why == MO_ACCEPTED) {
+			mo_mark(dst);
+			next = min(next, folio_nid(dst));
+		} else {
+			mo_refuse(node, src, reason, why);
+		}
+	}
+
+	/* Mostly one node; interleaving policies have several. */
+	while (next < MAX_NUMNODES) {
+		nid = next;
+		next = MAX_NUMNODES;
+		bytes = 0;
+		for_each_folio_pair(src, dst, srcs, dsts) {
+			if (!mo_is_marked(dst))
+				continue;
+			if (folio_nid(dst) == nid)
+				bytes += folio_size(src);
+			else if (folio_nid(dst) > nid)
+				next = min(next, folio_nid(dst));
+		}
+		submitted |= mo_dispatch(mo_node(nid), srcs, dsts, bytes,
+					 reason);
+	}
+	return submitted;
+}
+
+int __migrate_offload_begin(struct list_head *src_folios,
+			    struct list_head *dst_folios, int reason)
+{
+	int token = srcu_read_lock(&mo_srcu);
+
+	if (mo_enabled() && mo_offer(src_folios, dst_folios, reason))
+		return token;
+
+	srcu_read_unlock(&mo_srcu, token);
+	return -1;
+}
+
+void __migrate_offload_end(int token)
+{
+	srcu_read_unlock(&mo_srcu, token);
+}

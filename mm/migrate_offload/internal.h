@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Migration offload, shared by the files of mm/migrate_offload/
+ *
+ *	batch.c		extents, fences, memory set aside for batches
+ *	engine.c	registry: engines come, fail, are reset and go
+ *	cpu.c		the engine that is always there
+ *	policy.c	who copies what arrives at a node
+ *	sysfs.c		/sys/kernel/mm/migrate_offload
+ *	dispatch.c	the hook: from folio pairs to batches
+ *	wait.c		and back: deadlines, results, quarantine
+ *
+ * Locks, outermost first:
+ *
+ *	mo_enable_lock		enabling; cpu_hotplug_lock nests in it
+ *	mo_lock			registry and policies; nests in mem_hotplug_lock
+ *	mo_engine->op_lock	->quiesce() and ->reset(); not under mo_lock
+ *	mo_engine->slots_lock	free batches; irq safe, a leaf
+ *	batch->lock		results and fences; irq safe
+ *
+ * Submitting takes none but slots_lock; completing takes batch->lock.
+ */
+#ifndef _MM_MIGRATE_OFFLOAD_INTERNAL_H
+#define _MM_MIGRATE_OFFLOAD_INTERNAL_H
+
+#include <linux/completion.h>
+#include <linux/kobject.h>
+#include <linux/ktime.h>
+#include <linux/migrate_offload.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/percpu-refcount.h>
+#include <linux/refcount.h>
+#include <linux/workqueue.h>
+
+/*
+ * Folios in a batch. migrate_pages() brings at most so many base pages at
+ * once, plus one folio.
+ */
+#define MO_BATCH_FOLIOS		512
+
+/* Engines that may be named in one node's list, and that "auto" looks at. */
+#define MO_MAX_CHOICE		8
+
+/* Below this a channel's share of a batch is not worth a descriptor. */
+#define MO_MIN_SHARE		(64UL << 10)
+
+/* An engine with so many bad batches in a row is taken out of service. */
+#define MO_MAX_BAD_BATCHES	16
+
+/*
+ * How long an engine that failed may take to quiesce before its folios go
+ * into quarantine, and their migration fails.
+ */
+#define MO_QUIESCE_GRACE	msecs_to_jiffies(100)
+
+#define MO_DEFAULT_TIMEOUT_MS	1000
+#define MO_MAX_TIMEOUT_MS	600000
+
+/* min_bytes of a node: ask the engine */
+#define MO_MIN_BYTES_AUTO	(-1L)
+
+/* Why a folio, or a batch of them, was not given to an engine. */
+#define MO_REFUSALS(x)							\
+	x(movable)	/* movable_ops page, not a folio */		\
+	x(zone_device)	/* device memory */				\
+	x(writeback)	/* under writeback */				\
+	x(poison)	/* hardware poison */				\
+	x(mapping)	/* written under other locks than the folio's */ \
+	x(pinned)	/* unexpected references */			\
+	x(tags)		/* carries what an engine cannot copy */	\
+	x(reason)	/* the node's reasons do not include this one */ \
+	x(context)	/* direct reclaim */				\
+	x(too_small)	/* fewer bytes than min_bytes */		\
+	x(no_engine)	/* no chosen engine is online */		\
+	x(busy)		/* all batches in flight */			\
+	x(limits)	/* outside of the engine's limits */		\
+	x(submit)	/* the engine said no */
+
+enum mo_refusal {
+	MO_ACCEPTED = -1,
+#define MO_REFUSAL_ENUM(name)	MO_REFUSED_##name,
+	MO_REFUSALS(MO_REFUSAL_ENUM)
+	MO_NR_REFUSALS
+};
+
+/* Batches by size, for what they cost: up to 4 KiB, 16 KiB, ... and more. */
+#define MO_COST_CLASSES(x)	x(4K) x(16K) x(64K) x(256K) x(1M) x(4M) x(more)
+
+enum mo_cost_class {
+#define MO_COST_ENUM(name)	MO_COST_##name,
+	MO_COST_CLASSES(MO_COST_ENUM)
+	MO_NR_COST_CLASSES
+};
+
+/* Per CPU, so that counting shares nothing between nodes. */
+struct mo_engine_stats {
+	u64 batches;
+	u64 folios;
+	u64 bytes;
+	u64 errors;
+	u64 timeouts;
+	u64 refused[MO_NR_REFUSALS];
+	u64 cost_ns[MO_NR_COST_CLASSES];
+	u64 cost_batches[MO_NR_COST_CLASSES];
+};
+
+/* In folios. Each one offered ends in exactly one of the others. */
+struct mo_node_stats {
+	u64 offered;
+	u64 copied_engine;
+	u64 copied_cpu;
+	u64 failed;
+	u64 refused[MO_NR_REFUSALS];
+	/* a part of @failed */
+	u64 quarantined;
+};
+
+/* Sum of one counter over all CPUs; @field is a member of *@stats. */
+#define mo_stat_sum(stats, field)					\
+({									\
+	u64 __sum = 0;							\
+	int __cpu;							\
+									\
+	for_each_possible_cpu(__cpu)					\
+		__sum += READ_ONCE(per_cpu_ptr(stats, __cpu)->field);	\
+	__sum;								\
+})
+
+enum mo_state {
+	MO_ONLINE,
+	MO_FAILED,
+	MO_REMOVED,
+};
+
+struct mo_batch;
+
+struct mo_engine {
+	struct migrate_offload_engine pub;
+	char name[MIGRATE_OFFLOAD_NAME_LEN];
+	char driver[MIGRATE_OFFLOAD_NAME_LEN];
+	const struct migrate_offload_ops *ops;
+	int numa_node;
+	phys_addr_t max_addr;
+	size_t max_extent_bytes;
+	size_t align;
+	unsigned int max_extents;
+	unsigned int max_batches;
+	unsigned int nr_channels;
+	size_t min_bytes;
+	unsigned int timeout_ms;
+
+	struct list_head node;		/* in mo_engines */
+	struct kobject kobj;
+	bool by_cpu;			/* copies with the CPU */
+	enum mo_state state;
+	unsigned long grace_end;	/* jiffies */
+	atomic_t bad_batches;		/* in a row */
+	atomic_t inflight;		/* batches not quiesced */
+	atomic_long_t quarantined_pages;
+	struct mo_engine_stats __percpu *stats;
+
+	struct mutex op_lock;
+	struct work_struct fail_work;
+
+	/* One reference for each batch in use, and the registration's. */
+	struct percpu_ref users;
+	struct completion drained;
+
+	spinlock_t slots_lock;
+	struct list_head slots;		/* free batches */
+	struct mo_batch **batches;	/* all batches */
+	u64 fence_context;
+	atomic64_t fence_seqno;
+};
+
+/* A folio's part in a batch. dst->private points here meanwhile. */
+struct mo_pair {
+	struct folio *src;
+	struct folio *dst;
+	struct mo_batch *batch;
+	unsigned long private;		/* what dst->private was */
+	unsigned short first, last;	/* extents that cover it */
+	int result;	/* 0, -EAGAIN: the CPU copies it, else: do not move */
+	bool held;			/* in quarantine */
+};
+
+struct mo_batch {
+	struct migrate_offload_batch pub;
+	struct mo_engine *engine;
+	struct list_head node;		/* in mo_engine->slots */
+	refcount_t fences;		/* not yet released */
+	int nid;			/* destination */
+
+	/* Under pub.lock: */
+	unsigned int pending;		/* extents without a result */
+	int error;			/* the first one */
+	ktime_t completed;
+
+	/* Of the task that migrates: */
+	unsigned int nr_pairs;
+	unsigned int unsettled;		/* pairs not waited for yet */
+	bool settled;
+	ktime_t submitted;
+	unsigned long deadline;		/* jiffies */
+
+	/* In quarantine: */
+	unsigned long quarantined_pages;
+	struct dma_fence_cb release_cb;
+	struct work_struct release_work;
+
+	struct mo_pair pairs[];
+};
+
+/* A node's policy. Set up when its memory first comes online, then kept. */
+struct mo_node {
+	int nid;
+	struct mo_node_stats __percpu *stats;
+
+	/* Written under mo_lock, read without: */
+	bool automatic;
+	unsigned long reasons;
+	long min_bytes;
+	struct mo_engine __rcu *choice[MO_MAX_CHOICE];
+
+	/* Under mo_lock: */
+	unsigned int nr_names;
+	char names[MO_MAX_CHOICE][MIGRATE_OFFLOAD_NAME_LEN];
+	struct kobject *kobj;		/* under mem_hotplug_lock */
+};
+
+static inline struct mo_engine *to_mo_engine(struct migrate_offload_engine *e)
+{
+	return container_of(e, struct mo_engine, pub);
+}
+
+static inline struct mo_batch *to_mo_batch(struct migrate_offload_batch *b)
+{
+	return container_of(b, struct mo_batch, pub);
+}
+
+/* batch.c */
+int mo_batches_create(struct mo_engine *engine, size_t priv_size);
+void mo_batches_destroy(struct mo_engine *engine);
+struct mo_batch *mo_batch_get(struct mo_engine *engine);
+void mo_batch_put(struct mo_batch *batch);
+struct mo_pair *mo_batch_add(struct mo_batch *batch, struct folio *src,
+			     struct folio *dst);
+void mo_batch_seal(struct mo_batch *batch);
+void mo_batch_cancel(struct mo_batch *batch);
+int mo_batch_pair_error(struct mo_batch *batch, const struct mo_pair *pair);
+
+/* engine.c */
+extern struct mutex mo_lock;
+extern struct list_head mo_engines;
+extern struct workqueue_struct *mo_wq;
+
+bool mo_name_valid(const char *name);
+struct mo_engine *mo_engine_find(const char *name);
+bool mo_engine_online(struct mo_engine *engine);
+bool mo_engine_reaches(const struct mo_engine *engine, struct folio *src,
+		       struct folio *dst);
+void mo_engine_fail(struct mo_engine *engine, const char *why);
+int mo_engine_reset(struct mo_engine *engine);
+void mo_engine_free(struct mo_engine *engine);
+
+/* cpu.c */
+extern const struct migrate_offload_ops mo_cpu_ops;
+int mo_cpu_init(void);
+
+/* policy.c */
+struct mo_node *mo_node(int nid);
+struct mo_node *mo_node_create(int nid);
+void mo_policy_resolve_all(void);
+struct mo_batch *mo_policy_pick(struct mo_node *node, struct folio *src,
+				struct folio *dst, size_t bytes,
+				enum mo_refusal *why);
+int mo_policy_set_engines(struct mo_node *node, const char *list);
+ssize_t mo_policy_show_engines(struct mo_node *node, char *buf);
+int mo_policy_set_reasons(struct mo_node *node, const char *list);
+ssize_t mo_policy_show_reasons(struct mo_node *node, char *buf);
+int mo_policy_set_min_bytes(struct mo_node *node, const char *text);
+
+/* sysfs.c */
+extern const char * const mo_refusal_names[MO_NR_REFUSALS];
+int mo_sysfs_add_engine(struct mo_engine *engine);
+
+/* dispatch.c */
+bool mo_enabled(void);
+enum mo_refusal mo_folio_refusal(struct folio *src, struct folio *dst);
+int mo_set_enabled(bool on);
+
+/* wait.c */
+void mo_batch_settle(struct mo_batch *batch);
+
+#endif /* _MM_MIGRATE_OFFLOAD_INTERNAL_H */

@@ -1,0 +1,484 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Migration offload: /sys/kernel/mm/migrate_offload
+ *
+ * See Documentation/ABI/testing/sysfs-kernel-mm-migrate-offload. Bad input
+ * gets -EINVAL and changes nothing.
+ */
+#define pr_fmt(fmt) "migrate_offload: " fmt
+
+#include <linux/init.h>
+#include <linux/kstrtox.h>
+#include <linux/memory.h>
+#include <linux/nodemask.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/sysfs.h>
+
+#include "internal.h"
+
+static struct kobject *mo_root;
+static struct kobject *mo_engines_dir;
+static struct kobject *mo_nodes_dir;
+
+#define MO_REFUSAL_NAME(name)	[MO_REFUSED_##name] = #name,
+const char * const mo_refusal_names[MO_NR_REFUSALS] = {
+	MO_REFUSALS(MO_REFUSAL_NAME)
+};
+
+/* enabled */
+
+static ssize_t enabled_show(struct kobject *kobj, struct kobj_attribute *attr,
+			    char *buf)
+{
+	return sysfs_emit(buf, "%d\n", mo_enabled());
+}
+
+static ssize_t enabled_store(struct kobject *kobj, struct kobj_attribute *attr,
+			     const char *buf, size_t count)
+{
+	bool on;
+
+	if (kstrtobool(buf, &on))
+		return -EINVAL;
+	return mo_set_enabled(on) ?: count;
+}
+
+static struct kobj_attribute enabled_attr = __ATTR_RW(enabled);
+
+static struct attribute *mo_root_attrs[] = {
+	&enabled_attr.attr,
+	NULL
+};
+
+static const struct attribute_group mo_root_group = {
+	.attrs = mo_root_attrs,
+};
+
+/* engines/<name>/ */
+
+static struct mo_engine *kobj_to_engine(struct kobject *kobj)
+{
+	return container_of(kobj, struct mo_engine, kobj);
+}
+
+#define MO_ENGINE_SHOW(_name, fmt, value)				\
+static ssize_t _name##_show(struct kobject *kobj,			\
+			    struct kobj_attribute *attr, char *buf)	\
+{									\
+	struct mo_engine *engine = kobj_to_engine(kobj);		\
+									\
+	return sysfs_emit(buf, fmt "\n", value);			\
+}
+
+#define MO_ENGINE_RO(_name, fmt, value)					\
+MO_ENGINE_SHOW(_name, fmt, value)					\
+static struct kobj_attribute engine_##_name = __ATTR_RO(_name)
+
+static const char *mo_state_name(enum mo_state state)
+{
+	static const char * const names[] = {
+		[MO_ONLINE] = "online",
+		[MO_FAILED] = "failed",
+		[MO_REMOVED] = "removed",
+	};
+
+	return names[state];
+}
+
+MO_ENGINE_RO(driver, "%s", engine->driver);
+MO_ENGINE_RO(state, "%s", mo_state_name(READ_ONCE(engine->state)));
+MO_ENGINE_RO(numa_node, "%d", engine->numa_node);
+MO_ENGINE_SHOW(timeout_ms, "%u", READ_ONCE(engine->timeout_ms))
+
+static ssize_t timeout_ms_store(struct kobject *kobj,
+				struct kobj_attribute *attr, const char *buf,
+				size_t count)
+{
+	unsigned int ms;
+
+	if (kstrtouint(buf, 10, &ms) || !ms || ms > MO_MAX_TIMEOUT_MS)
+		return -EINVAL;
+	WRITE_ONCE(kobj_to_engine(kobj)->timeout_ms, ms);
+	return count;
+}
+
+static struct kobj_attribute engine_timeout_ms = __ATTR_RW(timeout_ms);
+
+static ssize_t reset_store(struct kobject *kobj, struct kobj_attribute *attr,
+			   const char *buf, size_t count)
+{
+	unsigned int one;
+
+	if (kstrtouint(buf, 10, &one) || one != 1)
+		return -EINVAL;
+	return mo_engine_reset(kobj_to_engine(kobj)) ?: count;
+}
+
+static struct kobj_attribute engine_reset = __ATTR_WO(reset);
+
+static struct attribute *mo_engine_attrs[] = {
+	&engine_driver.attr,
+	&engine_state.attr,
+	&engine_numa_node.attr,
+	&engine_timeout_ms.attr,
+	&engine_reset.attr,
+	NULL
+};
+
+static const struct attribute_group mo_engine_group = {
+	.attrs = mo_engine_attrs,
+};
+
+MO_ENGINE_RO(max_extent_bytes, "%zu", engine->max_extent_bytes);
+MO_ENGINE_RO(max_extents, "%u", engine->max_extents);
+MO_ENGINE_RO(max_batches, "%u", engine->max_batches);
+MO_ENGINE_RO(channels, "%u", engine->nr_channels);
+MO_ENGINE_RO(align, "%zu", engine->align);
+MO_ENGINE_RO(max_addr, "%pa", &engine->max_addr);
+MO_ENGINE_RO(min_bytes, "%zu", engine->min_bytes);
+
+static struct attribute *mo_limits_attrs[] = {
+	&engine_max_extent_bytes.attr,
+	&engine_max_extents.attr,
+	&engine_max_batches.attr,
+	&engine_channels.attr,
+	&engine_align.attr,
+	&engine_max_addr.attr,
+	&engine_min_bytes.attr,
+	NULL
+};
+
+static const struct attribute_group mo_limits_group = {
+	.name = "limits",
+	.attrs = mo_limits_attrs,
+};
+
+#define MO_ENGINE_STAT(_name)						\
+	MO_ENGINE_RO(_name, "%llu", mo_stat_sum(engine->stats, _name))
+
+MO_ENGINE_STAT(batches);
+MO_ENGINE_STAT(folios);
+MO_ENGINE_STAT(bytes);
+MO_ENGINE_STAT(errors);
+MO_ENGINE_STAT(timeouts);
+MO_ENGINE_RO(inflight, "%d", atomic_read(&engine->inflight));
+MO_ENGINE_RO(quarantined_pages, "%ld",
+	     atomic_long_read(&engine->quarantined_pages));
+
+/* Only what an engine, rather than a folio, is refused for. */
+#define MO_ENGINE_REFUSALS(x)						\
+	x(no_engine) x(too_small) x(tags) x(limits) x(busy) x(submit)
+
+#define MO_ENGINE_REFUSED(name)						\
+MO_ENGINE_RO(refused_##name, "%llu",					\
+	     mo_stat_sum(engine->stats, refused[MO_REFUSED_##name]));
+MO_ENGINE_REFUSALS(MO_ENGINE_REFUSED)
+
+#define MO_ENGINE_REFUSED_ATTR(name)	&engine_refused_##name.attr,
+
+static struct attribute *mo_engine_stats_attrs[] = {
+	&engine_batches.attr,
+	&engine_folios.attr,
+	&engine_bytes.attr,
+	&engine_errors.attr,
+	&engine_timeouts.attr,
+	&engine_inflight.attr,
+	&engine_quarantined_pages.attr,
+	MO_ENGINE_REFUSALS(MO_ENGINE_REFUSED_ATTR)
+	NULL
+};
+
+static const struct attribute_group mo_engine_stats_group = {
+	.name = "stats",
+	.attrs = mo_engine_stats_attrs,
+};
+
+#define MO_ENGINE_COST(class)						\
+MO_ENGINE_RO(ns_##class, "%llu",					\
+	     mo_stat_sum(engine->stats, cost_ns[MO_COST_##class]));	\
+MO_ENGINE_RO(batches_##class, "%llu",					\
+	     mo_stat_sum(engine->stats, cost_batches[MO_COST_##class]));
+MO_COST_CLASSES(MO_ENGINE_COST)
+
+#define MO_ENGINE_COST_ATTR(class)					\
+	&engine_ns_##class.attr, &engine_batches_##class.attr,
+
+static struct attribute *mo_cost_attrs[] = {
+	MO_COST_CLASSES(MO_ENGINE_COST_ATTR)
+	NULL
+};
+
+static const struct attribute_group mo_cost_group = {
+	.name = "cost",
+	.attrs = mo_cost_attrs,
+};
+
+static const struct attribute_group *mo_engine_groups[] = {
+	&mo_engine_group,
+	&mo_limits_group,
+	&mo_engine_stats_group,
+	&mo_cost_group,
+	NULL
+};
+
+static void mo_engine_release(struct kobject *kobj)
+{
+	mo_engine_free(kobj_to_engine(kobj));
+}
+
+static const struct kobj_type mo_engine_ktype = {
+	.release = mo_engine_release,
+	.sysfs_ops = &kobj_sysfs_ops,
+	.default_groups = mo_engine_groups,
+};
+
+/* The caller drops the kobject when this fails, and the engine with it. */
+int mo_sysfs_add_engine(struct mo_engine *engine)
+{
+	return kobject_init_and_add(&engine->kobj, &mo_engine_ktype,
+				    mo_engines_dir, "%s", engine->name);
+}
+
+/* nodes/node<N>/ */
+
+struct mo_node_dir {
+	struct kobject kobj;
+	struct mo_node *node;
+};
+
+static struct mo_node *kobj_to_node(struct kobject *kobj)
+{
+	return container_of(kobj, struct mo_node_dir, kobj)->node;
+}
+
+/* What @set makes of @buf, without white space around it. */
+static ssize_t mo_node_store(struct kobject *kobj, const char *buf,
+			     size_t count,
+			     int (*set)(struct mo_node *node, const char *text))
+{
+	char *text;
+	int err;
+
+	if (memchr(buf, '\0', count))
+		return -EINVAL;
+	text = kstrndup(buf, count, GFP_KERNEL);
+	if (!text)
+		return -ENOMEM;
+	err = set(kobj_to_node(kobj), strim(text));
+	kfree(text);
+	return err ?: count;
+}
+
+static ssize_t engines_show(struct kobject *kobj, struct kobj_attribute *attr,
+			    char *buf)
+{
+	return mo_policy_show_engines(kobj_to_node(kobj), buf);
+}
+
+static ssize_t engines_store(struct kobject *kobj, struct kobj_attribute *attr,
+			     const char *buf, size_t count)
+{
+	return mo_node_store(kobj, buf, count, mo_policy_set_engines);
+}
+
+static struct kobj_attribute node_engines = __ATTR_RW(engines);
+
+static ssize_t reasons_show(struct kobject *kobj, struct kobj_attribute *attr,
+			    char *buf)
+{
+	return mo_policy_show_reasons(kobj_to_node(kobj), buf);
+}
+
+static ssize_t reasons_store(struct kobject *kobj, struct kobj_attribute *attr,
+			     const char *buf, size_t count)
+{
+	return mo_node_store(kobj, buf, count, mo_policy_set_reasons);
+}
+
+static struct kobj_attribute node_reasons = __ATTR_RW(reasons);
+
+static ssize_t node_min_bytes_show(struct kobject *kobj,
+				   struct kobj_attribute *attr, char *buf)
+{
+	long min_bytes = READ_ONCE(kobj_to_node(kobj)->min_bytes);
+
+	if (min_bytes == MO_MIN_BYTES_AUTO)
+		return sysfs_emit(buf, "auto\n");
+	return sysfs_emit(buf, "%ld\n", min_bytes);
+}
+
+static ssize_t node_min_bytes_store(struct kobject *kobj,
+				    struct kobj_attribute *attr,
+				    const char *buf, size_t count)
+{
+	return mo_node_store(kobj, buf, count, mo_policy_set_min_bytes);
+}
+
+static struct kobj_attribute node_min_bytes =
+	__ATTR(min_bytes, 0644, node_min_bytes_show, node_min_bytes_store);
+
+static struct attribute *mo_node_attrs[] = {
+	&node_engines.attr,
+	&node_reasons.attr,
+	&node_min_bytes.attr,
+	NULL
+};
+
+static const struct attribute_group mo_node_group = {
+	.attrs = mo_node_attrs,
+};
+
+#define MO_NODE_RO(_name, field)					\
+static ssize_t node_##_name##_show(struct kobject *kobj,		\
+				   struct kobj_attribute *attr, char *buf) \
+{									\
+	struct mo_node *node = kobj_to_node(kobj);			\
+									\
+	return sysfs_emit(buf, "%llu\n", mo_stat_sum(node->stats, field)); \
+}									\
+static struct kobj_attribute node_##_name =				\
+	__ATTR(_name, 0444, node_##_name##_show, NULL)
+
+MO_NODE_RO(offered, offered);
+MO_NODE_RO(copied_engine, copied_engine);
+MO_NODE_RO(copied_cpu, copied_cpu);
+MO_NODE_RO(failed, failed);
+MO_NODE_RO(quarantined, quarantined);
+
+#define MO_NODE_REFUSED(name)						\
+	MO_NODE_RO(refused_##name, refused[MO_REFUSED_##name]);
+MO_REFUSALS(MO_NODE_REFUSED)
+
+#define MO_NODE_REFUSED_ATTR(name)	&node_refused_##name.attr,
+
+static struct attribute *mo_node_stats_attrs[] = {
+	&node_offered.attr,
+	&node_copied_engine.attr,
+	&node_copied_cpu.attr,
+	&node_failed.attr,
+	&node_quarantined.attr,
+	MO_REFUSALS(MO_NODE_REFUSED_ATTR)
+	NULL
+};
+
+static const struct attribute_group mo_node_stats_group = {
+	.name = "stats",
+	.attrs = mo_node_stats_attrs,
+};
+
+static const struct attribute_group *mo_node_groups[] = {
+	&mo_node_group,
+	&mo_node_stats_group,
+	NULL
+};
+
+static void mo_node_dir_release(struct kobject *kobj)
+{
+	/* The policy stays: the node may come back. */
+	kfree(container_of(kobj, struct mo_node_dir, kobj));
+}
+
+static const struct kobj_type mo_node_ktype = {
+	.release = mo_node_dir_release,
+	.sysfs_ops = &kobj_sysfs_ops,
+	.default_groups = mo_node_groups,
+};
+
+/* Memory of @nid has come online, under mem_hotplug_lock or at boot. */
+static int mo_add_node(int nid)
+{
+	struct mo_node_dir *dir;
+	struct mo_node *node;
+	int err;
+
+	mutex_lock(&mo_lock);
+	node = mo_node_create(nid);
+	mutex_unlock(&mo_lock);
+	if (!node)
+		return -ENOMEM;
+	if (node->kobj)
+		return 0;
+
+	dir = kzalloc(sizeof(*dir), GFP_KERNEL);
+	if (!dir)
+		return -ENOMEM;
+	dir->node = node;
+	err = kobject_init_and_add(&dir->kobj, &mo_node_ktype, mo_nodes_dir,
+				   "node%d", nid);
+	if (err) {
+		kobject_put(&dir->kobj);
+		return err;
+	}
+	node->kobj = &dir->kobj;
+	return 0;
+}
+
+/* The last memory of @nid has gone offline, under mem_hotplug_lock. */
+static void mo_remove_node(int nid)
+{
+	struct mo_node *node = mo_node(nid);
+
+	if (!node || !node->kobj)
+		return;
+	/* Waits for readers and writers of its files, so not under mo_lock. */
+	kobject_del(node->kobj);
+	kobject_put(node->kobj);
+	node->kobj = NULL;
+}
+
+static int mo_memory_notify(struct notifier_block *nb, unsigned long action,
+			    void *data)
+{
+	int nid = ((struct memory_notify *)data)->status_change_nid;
+
+	if (nid < 0)
+		return NOTIFY_OK;
+	if (action == MEM_ONLINE && mo_add_node(nid))
+		pr_warn("no policy for node %d\n", nid);
+	else if (action == MEM_OFFLINE)
+		mo_remove_node(nid);
+	return NOTIFY_OK;
+}
+
+static bool mo_on_at_boot __initdata;
+
+static int __init mo_setup(char *arg)
+{
+	if (!arg || kstrtobool(arg, &mo_on_at_boot))
+		pr_warn("migrate_offload= takes on or off\n");
+	return 1;
+}
+__setup("migrate_offload=", mo_setup);
+
+static int __init mo_init(void)
+{
+	int nid, err = -ENOMEM;
+
+	mo_root = kobject_create_and_add("migrate_offload", mm_kobj);
+	if (!mo_root)
+		goto err;
+	mo_engines_dir = kobject_create_and_add("engines", mo_root);
+	mo_nodes_dir = kobject_create_and_add("nodes", mo_root);
+	if (!mo_engines_dir || !mo_nodes_dir)
+		goto err;
+	mo_wq = alloc_workqueue("migrate_offload", WQ_UNBOUND | WQ_MEM_RECLAIM,
+				0);
+	if (!mo_wq)
+		goto err;
+
+	err = mo_cpu_init();
+	for_each_node_state(nid, N_MEMORY)
+		err = err ?: mo_add_node(nid);
+	err = err ?: sysfs_create_group(mo_root, &mo_root_group);
+	if (err)
+		goto err;
+
+	hotplug_memory_notifier(mo_memory_notify, DEFAULT_CALLBACK_PRI);
+	return mo_on_at_boot ? mo_set_enabled(true) : 0;
+err:
+	/* Nothing can be enabled: no file to do it with. */
+	pr_err("not available (%d)\n", err);
+	return err;
+}
+subsys_initcall(mo_init);

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Migration offload: waiting for batches, and what becomes of their folios
+ *
+ * The task that migrates waits for a batch when it comes to move the first
+ * folio of it. Then all folios of the batch are still locked and unmapped, and
+ * it is decided for each of them, once, how it ends:
+ *
+ *	copied		every extent of it is good, whatever the others are
+ *	by the CPU	not copied, and the engine has let go of it
+ *	not at all	not copied, and the engine may still write to it
+ *
+ * The last are put in quarantine: source and destination get a reference that
+ * is dropped when the engine says that it has quiesced, however late. Their
+ * migration fails, and the source, which nobody wrote, is mapped again.
+ */
+#include <linux/mm.h>
+#include <linux/sizes.h>
+
+#include "internal.h"
+
+#include <trace/events/migrate_offload.h>
+
+/* True if @fence was signalled by @deadline, in jiffies. */
+static bool mo_wait_until(struct dma_fence *fence, unsigned long deadline)
+{
+	long left = max_t(long, deadline - jiffies, 0);
+
+	return dma_fence_wait_timeout(fence, false, left) > 0;
+}
+
+
+/* Returns false if the engine may still touch what it has not copied. */
+static bool mo_batch_wait(struct mo_batch *batch)
+{
+	struct mo_engine *engine = batch->engine;
+
+	if (!mo_wait_until(&batch->pub.result, batch->deadline)) {
+		this_cpu_inc(engine->stats->timeouts);
+		trace_migrate_offload_timeout(engine->name,
+					      batch->pub.result.seqno,
+					      engine->timeout_ms);
+		mo_engine_fail(engine, "deadline missed");
+	} else if (!batch->pub.result.error ||
+		   mo_wait_until(&batch->pub.quiesced,
+				 jiffies + MO_QUIESCE_GRACE)) {
+		return true;
+	} else {
+		mo_engine_fail(engine, "errors, and not quiesced");
+	}
+	/* One grace for all batches of a failed engine, not one for each. */
+	return mo_wait_until(&batch->pub.quiesced,
+			     READ_ONCE(engine->grace_end));
+}
+
+static void mo_count_cost(struct mo_batch *batch)
+{
+	size_t units = DIV_ROUND_UP(batch->pub.bytes, SZ_4K);
+	unsigned int class = min_t(unsigned int, MO_COST_more,
+				   (order_base_2(units) + 1) / 2);
+	struct mo_engine_stats __percpu *stats = batch->engine->stats;
+
+	this_cpu_add(stats->cost_ns[class],
+		     ktime_to_ns(ktime_sub(batch->completed,
+					   batch->submitted)));
+	this_cpu_inc(stats->cost_batches[class]);
+}
+
+/* An engine that does nothing but fail is of no use, and costs time. */
+static void mo_count_bad(struct mo_engine *engine)
+{
+	this_cpu_inc(engine->stats->errors);
+	/* The CPU's errors are the memory's. */
+	if (!engine->by_cpu &&
+	    atomic_inc_return(&engine->bad_batches) == MO_MAX_BAD_BATCHES)
+		mo_engine_fail(engine, "too many errors");
+}
+
+static void mo_count_pair(struct mo_batch *batch, const struct mo_pair *pair)
+{
+	struct mo_node_stats __percpu *stats = mo_node(batch->nid)->stats;
+	struct mo_engine *engine = batch->engine;
+
+	if (pair->result) {
+		this_cpu_inc(stats->failed);
+		return;
+	}
+	this_cpu_inc(engine->stats->folios);
+	this_cpu_add(engine->stats->bytes, folio_size(pair->src));
+	if (engine->by_cpu)
+		this_cpu_inc(stats->copied_cpu);
+	else
+		this_cpu_inc(stats->copied_engine);
+}
+
+/* The engine has quiesced: let go of what was held because of it. */
+static void mo_release(struct mo_batch *batch)
+{
+	unsigned int i;
+
+	trace_migrate_offload_release(batch->engine->name,
+				      batch->pub.quiesced.seqno,
+				      batch->quarantined_pages);
+	atomic_long_sub(batch->quarantined_pages,
+			&batch->engine->quarantined_pages);
+	for (i = 0; i < batch->nr_pairs; i++) {
+		struct mo_pair *pair = &batch->pairs[i];
+
+		if (pair->held) {
+			folio_put(pair->src);
+			folio_put(pair->dst);
+		}
+	}
+	mo_batch_put(batch);
+}
+
+static void mo_release_work(struct work_struct *work)
+{
+	mo_release(container_of(work, struct mo_batch, release_work));
+}
+
+static void mo_release_cb(struct dma_fence *fence, struct dma_fence_cb *cb)
+{
+	struct mo_batch *batch = container_of(cb, struct mo_batch, release_cb);
+
+	/* Signalled from any context, and folios are not freed in all. */
+	queue_work(mo_wq, &batch->release_work);
+}
+
+/*
+ * Hold the folios of all pairs that were not copied. Returns false if the
+ * engine has quiesced meanwhile; nothing is held then.
+ */
+static bool mo_quarantine(struct mo_batch *batch)
+{
+	struct mo_node_stats __percpu *stats = mo_node(batch->nid)->stats;
+	unsigned long pages = 0;
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < batch->nr_pairs; i++) {
+		struct mo_pair *pair = &batch->pairs[i];
+
+		pair->held = pair->result;
+		if (pair->held) {
+			folio_get(pair->src);
+			folio_get(pair->dst);
+			pages += 2 * folio_nr_pages(pair->src);
+			nr++;
+		}
+	}
+	batch->quarantined_pages = pages;
+	atomic_long_add(pages, &batch->engine->quarantined_pages);
+	trace_migrate_offload_quarantine(batch->engine->name,
+					 batch->pub.quiesced.seqno, pages);
+
+	/* Until mo_release(). */
+	dma_fence_get(&batch->pub.result);
+	dma_fence_get(&batch->pub.quiesced);
+	INIT_WORK(&batch->release_work, mo_release_work);
+	if (dma_fence_add_callback(&batch->pub.quiesced, &batch->release_cb,
+				   mo_release_cb)) {
+		mo_release(batch);
+		return false;
+	}
+	this_cpu_add(stats->quarantined, nr);
+	return true;
+}
+
+/* Wait for @batch and decide what becomes of each of its folios. */
+void mo_batch_settle(struct mo_batch *batch)
+{
+	struct mo_engine *engine = batch->engine;
+	bool quiesced = mo_batch_wait(batch);
+	unsigned int i, bad = 0;
+
+	spin_lock_irq(&batch->pub.lock);
+	for (i = 0; i < batch->nr_pairs; i++) {
+		struct mo_pair *pair = &batch->pairs[i];
+
+		pair->result = mo_batch_pair_error(batch, pair);
+		bad += !!pair->result;
+	}
+	spin_unlock_irq(&batch->pub.lock);
+
+	if (bad) {
+		mo_count_bad(engine);
+	} else {
+		atomic_set(&engine->bad_batches, 0);
+		mo_count_cost(batch);
+	}
+
+	if (bad && !quiesced)
+		quiesced = !mo_quarantine(batch);
+	for (i = 0; i < batch->nr_pairs; i++) {
+		struct mo_pair *pair = &batch->pairs[i];
+
+		mo_count_pair(batch, pair);
+		if (!pair->result)
+			continue;
+		if (!quiesced)
+			pair->result = -EBUSY;
+		else if (!engine->by_cpu)
+			pair->result = -EAGAIN;
+		/* Else it is poison, and the CPU need not try again. */
+	}
+	batch->settled = true;
+}
+
+int __migrate_offload_wait(struct folio *dst)
+{
+	struct mo_pair *pair = (void *)((unsigned long)dst->private &
+					~MIGRATE_OFFLOAD_MARK);
+	struct mo_batch *batch = pair->batch;
+	int result;
+
+	if (!batch->settled)
+		mo_batch_settle(batch);
+
+	result = pair->result;
+	dst->private = (void *)(pair->private |
+				(result ? 0 : MIGRATE_OFFLOAD_MARK));
+	if (!--batch->unsettled)
+		mo_batch_put(batch);
+	return result == -EAGAIN ? 0 : result;
+}
