@@ -90,17 +90,17 @@ static bool mo_mapping_safe(struct folio *src)
 enum mo_refusal mo_folio_refusal(struct folio *src, struct folio *dst)
 {
 	if (__folio_test_movable(src))
-		return MO_REFUSED_movable;
+		return MO_REFUSED_MOVABLE;
 	if (folio_is_zone_device(src) || folio_is_zone_device(dst))
-		return MO_REFUSED_zone_device;
+		return MO_REFUSED_ZONE_DEVICE;
 	if (folio_test_writeback(src))
-		return MO_REFUSED_writeback;
+		return MO_REFUSED_WRITEBACK;
 	if (folio_contain_hwpoisoned_page(src))
-		return MO_REFUSED_poison;
+		return MO_REFUSED_POISON;
 	if (!mo_mapping_safe(src))
-		return MO_REFUSED_mapping;
+		return MO_REFUSED_MAPPING;
 	if (folio_ref_count(src) != folio_expected_ref_count(src) + 1)
-		return MO_REFUSED_pinned;
+		return MO_REFUSED_PINNED;
 	return MO_ACCEPTED;
 }
 
@@ -108,10 +108,10 @@ enum mo_refusal mo_folio_refusal(struct folio *src, struct folio *dst)
 static enum mo_refusal mo_caller_refusal(struct mo_node *node, int reason)
 {
 	if (!(READ_ONCE(node->reasons) & BIT(reason)))
-		return MO_REFUSED_reason;
+		return MO_REFUSED_REASON;
 	/* Direct reclaim holds unknown locks; it must not wait for a driver. */
 	if ((current->flags & PF_MEMALLOC) && !current_is_kswapd())
-		return MO_REFUSED_context;
+		return MO_REFUSED_CONTEXT;
 	return MO_ACCEPTED;
 }
 
@@ -180,7 +180,7 @@ static bool mo_submit(struct mo_node *node, struct mo_batch *batch, int reason)
 		return true;
 	}
 
-	why = err == -EBUSY ? MO_REFUSED_busy : MO_REFUSED_submit;
+	why = err == -EBUSY ? MO_REFUSED_BUSY : MO_REFUSED_SUBMIT;
 	this_cpu_inc(engine->stats->refused[why]);
 	for (i = 0; i < batch->nr_pairs; i++) {
 		struct mo_pair *pair = &batch->pairs[i];
@@ -192,11 +192,33 @@ static bool mo_submit(struct mo_node *node, struct mo_batch *batch, int reason)
 	return false;
 }
 
-#define for_each_folio_pair(src, dst, srcs, dsts)			\
-	for (src = list_first_entry(srcs, struct folio, lru),		\
-	     dst = list_first_entry(dsts, struct folio, lru);		\
-	     !list_entry_is_head(src, srcs, lru);			\
-	     src = list_next_entry(src, lru), dst = list_next_entry(dst, lru))
+/*
+ * Add a marked pair to @batch. When there is none yet, or it is full, start
+ * one with the first engine that takes the pair. Returns the batch to go on
+ * with, or NULL.
+ */
+static struct mo_batch *mo_assign(struct mo_node *node, struct mo_batch *batch,
+				  struct folio *src, struct folio *dst,
+				  size_t bytes, int reason, bool *submitted)
+{
+	enum mo_refusal why;
+
+	if (batch) {
+		if (mo_add(batch, src, dst))
+			return batch;
+		*submitted |= mo_submit(node, batch, reason);
+	}
+
+	batch = mo_policy_pick(node, src, dst, bytes, &why);
+	if (!batch) {
+		mo_unmark(dst);
+		mo_refuse(node, src, reason, why);
+		return NULL;
+	}
+	/* It is empty, and its engine was asked whether the pair fits. */
+	WARN_ON_ONCE(!mo_add(batch, src, dst));
+	return batch;
+}
 
 /* Give the marked folios for one node, @bytes in all, to its engines. */
 static bool mo_dispatch(struct mo_node *node, struct list_head *srcs,
@@ -205,27 +227,39 @@ static bool mo_dispatch(struct mo_node *node, struct list_head *srcs,
 	struct mo_batch *batch = NULL;
 	bool submitted = false;
 	struct folio *src, *dst;
-	enum mo_refusal why;
 
-	for_each_folio_pair(src, dst, srcs, dsts) {
-		if (folio_nid(dst) != node->nid || !mo_is_marked(dst))
-			continue;
-		if (batch && mo_add(batch, src, dst))
-			continue;
-		if (batch)
-			submitted |= mo_submit(node, batch, reason);
-		batch = mo_policy_pick(node, src, dst, bytes, &why);
-		if (!batch) {
-			mo_unmark(dst);
-			mo_refuse(node, src, reason, why);
-			continue;
-		}
-		/* It is empty, and its engine was asked whether the pair fits. */
-		WARN_ON_ONCE(!mo_add(batch, src, dst));
+	dst = list_first_entry(dsts, struct folio, lru);
+	list_for_each_entry(src, srcs, lru) {
+		if (folio_nid(dst) == node->nid && mo_is_marked(dst))
+			batch = mo_assign(node, batch, src, dst, bytes, reason,
+					  &submitted);
+		dst = list_next_entry(dst, lru);
 	}
 	if (batch)
 		submitted |= mo_submit(node, batch, reason);
 	return submitted;
+}
+
+/* Mark the pair if it may be copied by an engine, as far as it goes. */
+static bool mo_accept(struct folio *src, struct folio *dst, int reason)
+{
+	struct mo_node *node = mo_node(folio_nid(dst));
+	enum mo_refusal why;
+
+	/* There was no memory for a policy when the node came online. */
+	if (!node)
+		return false;
+
+	this_cpu_inc(node->stats->offered);
+	why = mo_caller_refusal(node, reason);
+	if (why == MO_ACCEPTED)
+		why = mo_folio_refusal(src, dst);
+	if (why != MO_ACCEPTED) {
+		mo_refuse(node, src, reason, why);
+		return false;
+	}
+	mo_mark(dst);
+	return true;
 }
 
 /* True if any batch has been submitted. */
@@ -235,25 +269,13 @@ static bool mo_offer(struct list_head *srcs, struct list_head *dsts,
 	int nid, next = MAX_NUMNODES;
 	bool submitted = false;
 	struct folio *src, *dst;
-	enum mo_refusal why;
 	size_t bytes;
 
-	for_each_folio_pair(src, dst, srcs, dsts) {
-		struct mo_node *node = mo_node(folio_nid(dst));
-
-		/* No memory for a policy when the node came online. */
-		if (!node)
-			continue;
-		this_cpu_inc(node->stats->offered);
-		why = mo_caller_refusal(node, reason);
-		if (why == MO_ACCEPTED)
-			why = mo_folio_refusal(src, dst);
-		if (why == MO_ACCEPTED) {
-			mo_mark(dst);
+	dst = list_first_entry(dsts, struct folio, lru);
+	list_for_each_entry(src, srcs, lru) {
+		if (mo_accept(src, dst, reason))
 			next = min(next, folio_nid(dst));
-		} else {
-			mo_refuse(node, src, reason, why);
-		}
+		dst = list_next_entry(dst, lru);
 	}
 
 	/* Mostly one node; interleaving policies have several. */
@@ -261,13 +283,13 @@ static bool mo_offer(struct list_head *srcs, struct list_head *dsts,
 		nid = next;
 		next = MAX_NUMNODES;
 		bytes = 0;
-		for_each_folio_pair(src, dst, srcs, dsts) {
-			if (!mo_is_marked(dst))
-				continue;
-			if (folio_nid(dst) == nid)
+		dst = list_first_entry(dsts, struct folio, lru);
+		list_for_each_entry(src, srcs, lru) {
+			if (mo_is_marked(dst) && folio_nid(dst) == nid)
 				bytes += folio_size(src);
-			else if (folio_nid(dst) > nid)
+			else if (mo_is_marked(dst) && folio_nid(dst) > nid)
 				next = min(next, folio_nid(dst));
+			dst = list_next_entry(dst, lru);
 		}
 		submitted |= mo_dispatch(mo_node(nid), srcs, dsts, bytes,
 					 reason);

@@ -16,6 +16,7 @@
 
 #include "internal.h"
 
+/* Of mo_engines, and of the nodes' policies. */
 DEFINE_MUTEX(mo_lock);
 LIST_HEAD(mo_engines);
 

@@ -61,37 +61,27 @@
 #define MO_MIN_BYTES_AUTO	(-1L)
 
 /* Why a folio, or a batch of them, was not given to an engine. */
-#define MO_REFUSALS(x)							\
-	x(movable)	/* movable_ops page, not a folio */		\
-	x(zone_device)	/* device memory */				\
-	x(writeback)	/* under writeback */				\
-	x(poison)	/* hardware poison */				\
-	x(mapping)	/* written under other locks than the folio's */ \
-	x(pinned)	/* unexpected references */			\
-	x(tags)		/* carries what an engine cannot copy */	\
-	x(reason)	/* the node's reasons do not include this one */ \
-	x(context)	/* direct reclaim */				\
-	x(too_small)	/* fewer bytes than min_bytes */		\
-	x(no_engine)	/* no chosen engine is online */		\
-	x(busy)		/* all batches in flight */			\
-	x(limits)	/* outside of the engine's limits */		\
-	x(submit)	/* the engine said no */
-
 enum mo_refusal {
 	MO_ACCEPTED = -1,
-#define MO_REFUSAL_ENUM(name)	MO_REFUSED_##name,
-	MO_REFUSALS(MO_REFUSAL_ENUM)
+	MO_REFUSED_MOVABLE,	/* movable_ops page, not a folio */
+	MO_REFUSED_ZONE_DEVICE,	/* device memory */
+	MO_REFUSED_WRITEBACK,	/* under writeback */
+	MO_REFUSED_POISON,	/* hardware poison */
+	MO_REFUSED_MAPPING,	/* written under other locks than the folio's */
+	MO_REFUSED_PINNED,	/* unexpected references */
+	MO_REFUSED_TAGS,	/* carries what an engine cannot copy */
+	MO_REFUSED_REASON,	/* not among the node's reasons */
+	MO_REFUSED_CONTEXT,	/* direct reclaim */
+	MO_REFUSED_TOO_SMALL,	/* fewer bytes than min_bytes */
+	MO_REFUSED_NO_ENGINE,	/* no chosen engine is online */
+	MO_REFUSED_BUSY,	/* all batches in flight */
+	MO_REFUSED_LIMITS,	/* outside of the engine's limits */
+	MO_REFUSED_SUBMIT,	/* the engine said no */
 	MO_NR_REFUSALS
 };
 
-/* Batches by size, for what they cost: up to 4 KiB, 16 KiB, ... and more. */
-#define MO_COST_CLASSES(x)	x(4K) x(16K) x(64K) x(256K) x(1M) x(4M) x(more)
-
-enum mo_cost_class {
-#define MO_COST_ENUM(name)	MO_COST_##name,
-	MO_COST_CLASSES(MO_COST_ENUM)
-	MO_NR_COST_CLASSES
-};
+/* Batches by size, for what they cost: each class is four times the last. */
+#define MO_NR_COST_CLASSES	7	/* 4 KiB, 16 KiB, ... 4 MiB, and more */
 
 /* Per CPU, so that counting shares nothing between nodes. */
 struct mo_engine_stats {
@@ -115,17 +105,6 @@ struct mo_node_stats {
 	/* a part of @failed */
 	u64 quarantined;
 };
-
-/* Sum of one counter over all CPUs; @field is a member of *@stats. */
-#define mo_stat_sum(stats, field)					\
-({									\
-	u64 __sum = 0;							\
-	int __cpu;							\
-									\
-	for_each_possible_cpu(__cpu)					\
-		__sum += READ_ONCE(per_cpu_ptr(stats, __cpu)->field);	\
-	__sum;								\
-})
 
 enum mo_state {
 	MO_ONLINE,
@@ -160,14 +139,14 @@ struct mo_engine {
 	atomic_long_t quarantined_pages;
 	struct mo_engine_stats __percpu *stats;
 
-	struct mutex op_lock;
+	struct mutex op_lock;		/* one ->quiesce() or ->reset() at a time */
 	struct work_struct fail_work;
 
 	/* One reference for each batch in use, and the registration's. */
 	struct percpu_ref users;
 	struct completion drained;
 
-	spinlock_t slots_lock;
+	spinlock_t slots_lock;		/* of slots; irq safe */
 	struct list_head slots;		/* free batches */
 	struct mo_batch **batches;	/* all batches */
 	u64 fence_context;

@@ -33,6 +33,7 @@ static struct mo_node *mo_nodes[MAX_NUMNODES];
 
 struct mo_node *mo_node(int nid)
 {
+	/* Pairs with mo_node_create(): whoever sees a node sees it set up. */
 	return smp_load_acquire(&mo_nodes[nid]);
 }
 
@@ -107,6 +108,7 @@ struct mo_node *mo_node_create(int nid)
 	node->reasons = MO_DEFAULT_REASONS;
 	node->min_bytes = MO_MIN_BYTES_AUTO;
 	mo_resolve(node);
+	/* Pairs with mo_node(). */
 	smp_store_release(&mo_nodes[nid], node);
 	return node;
 }
@@ -138,23 +140,24 @@ static struct mo_batch *mo_ask(const struct mo_node *node,
 {
 	long min = READ_ONCE(node->min_bytes);
 	size_t min_bytes = min == MO_MIN_BYTES_AUTO ? engine->min_bytes : min;
-	struct mo_batch *batch;
+	struct mo_batch *batch = NULL;
 
-	if (!mo_engine_online(engine))
-		*why = MO_REFUSED_no_engine;
-	else if (bytes < min_bytes)
-		*why = MO_REFUSED_too_small;
-	else if (mo_arch_needs_cpu() && !engine->by_cpu)
-		*why = MO_REFUSED_tags;
-	else if (!mo_engine_reaches(engine, src, dst))
-		*why = MO_REFUSED_limits;
-	else if ((batch = mo_batch_get(engine)))
-		return batch;
-	else
-		*why = MO_REFUSED_busy;
+	if (!mo_engine_online(engine)) {
+		*why = MO_REFUSED_NO_ENGINE;
+	} else if (bytes < min_bytes) {
+		*why = MO_REFUSED_TOO_SMALL;
+	} else if (mo_arch_needs_cpu() && !engine->by_cpu) {
+		*why = MO_REFUSED_TAGS;
+	} else if (!mo_engine_reaches(engine, src, dst)) {
+		*why = MO_REFUSED_LIMITS;
+	} else {
+		*why = MO_REFUSED_BUSY;
+		batch = mo_batch_get(engine);
+	}
 
-	this_cpu_inc(engine->stats->refused[*why]);
-	return NULL;
+	if (!batch)
+		this_cpu_inc(engine->stats->refused[*why]);
+	return batch;
 }
 
 /*
@@ -170,7 +173,7 @@ struct mo_batch *mo_policy_pick(struct mo_node *node, struct folio *src,
 	struct mo_engine *engine;
 	int place, i;
 
-	*why = MO_REFUSED_no_engine;
+	*why = MO_REFUSED_NO_ENGINE;
 	rcu_read_lock();
 	for (place = 0; !batch && place < MO_NR_PLACES; place++) {
 		for (i = 0; !batch && i < MO_MAX_CHOICE; i++) {

@@ -21,10 +21,40 @@ static struct kobject *mo_root;
 static struct kobject *mo_engines_dir;
 static struct kobject *mo_nodes_dir;
 
-#define MO_REFUSAL_NAME(name)	[MO_REFUSED_##name] = #name,
 const char * const mo_refusal_names[MO_NR_REFUSALS] = {
-	MO_REFUSALS(MO_REFUSAL_NAME)
+	[MO_REFUSED_MOVABLE] = "movable",
+	[MO_REFUSED_ZONE_DEVICE] = "zone_device",
+	[MO_REFUSED_WRITEBACK] = "writeback",
+	[MO_REFUSED_POISON] = "poison",
+	[MO_REFUSED_MAPPING] = "mapping",
+	[MO_REFUSED_PINNED] = "pinned",
+	[MO_REFUSED_TAGS] = "tags",
+	[MO_REFUSED_REASON] = "reason",
+	[MO_REFUSED_CONTEXT] = "context",
+	[MO_REFUSED_TOO_SMALL] = "too_small",
+	[MO_REFUSED_NO_ENGINE] = "no_engine",
+	[MO_REFUSED_BUSY] = "busy",
+	[MO_REFUSED_LIMITS] = "limits",
+	[MO_REFUSED_SUBMIT] = "submit",
 };
+
+/* A counter: a u64 at @offset of per-CPU statistics. */
+struct mo_stat_attr {
+	struct kobj_attribute attr;
+	size_t offset;
+};
+
+static ssize_t mo_show_stat(const void __percpu *stats,
+			    struct kobj_attribute *attr, char *buf)
+{
+	size_t offset = container_of(attr, struct mo_stat_attr, attr)->offset;
+	u64 sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(*(u64 *)(per_cpu_ptr(stats, cpu) + offset));
+	return sysfs_emit(buf, "%llu\n", sum);
+}
 
 /* enabled */
 
@@ -62,18 +92,17 @@ static struct mo_engine *kobj_to_engine(struct kobject *kobj)
 	return container_of(kobj, struct mo_engine, kobj);
 }
 
-#define MO_ENGINE_SHOW(_name, fmt, value)				\
-static ssize_t _name##_show(struct kobject *kobj,			\
-			    struct kobj_attribute *attr, char *buf)	\
+#define MO_ENGINE_RO(_name, fmt, value)					\
+static ssize_t engine_##_name##_show(struct kobject *kobj,		\
+				     struct kobj_attribute *attr,	\
+				     char *buf)				\
 {									\
 	struct mo_engine *engine = kobj_to_engine(kobj);		\
 									\
 	return sysfs_emit(buf, fmt "\n", value);			\
-}
-
-#define MO_ENGINE_RO(_name, fmt, value)					\
-MO_ENGINE_SHOW(_name, fmt, value)					\
-static struct kobj_attribute engine_##_name = __ATTR_RO(_name)
+}									\
+static struct kobj_attribute engine_##_name =				\
+	__ATTR(_name, 0444, engine_##_name##_show, NULL)
 
 static const char *mo_state_name(enum mo_state state)
 {
@@ -89,7 +118,13 @@ static const char *mo_state_name(enum mo_state state)
 MO_ENGINE_RO(driver, "%s", engine->driver);
 MO_ENGINE_RO(state, "%s", mo_state_name(READ_ONCE(engine->state)));
 MO_ENGINE_RO(numa_node, "%d", engine->numa_node);
-MO_ENGINE_SHOW(timeout_ms, "%u", READ_ONCE(engine->timeout_ms))
+
+static ssize_t timeout_ms_show(struct kobject *kobj,
+			       struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n",
+			  READ_ONCE(kobj_to_engine(kobj)->timeout_ms));
+}
 
 static ssize_t timeout_ms_store(struct kobject *kobj,
 				struct kobj_attribute *attr, const char *buf,
@@ -154,38 +189,48 @@ static const struct attribute_group mo_limits_group = {
 	.attrs = mo_limits_attrs,
 };
 
-#define MO_ENGINE_STAT(_name)						\
-	MO_ENGINE_RO(_name, "%llu", mo_stat_sum(engine->stats, _name))
+static ssize_t engine_stat_show(struct kobject *kobj,
+				struct kobj_attribute *attr, char *buf)
+{
+	return mo_show_stat(kobj_to_engine(kobj)->stats, attr, buf);
+}
 
-MO_ENGINE_STAT(batches);
-MO_ENGINE_STAT(folios);
-MO_ENGINE_STAT(bytes);
-MO_ENGINE_STAT(errors);
-MO_ENGINE_STAT(timeouts);
+#define MO_ENGINE_STAT(_name, _member)					\
+static struct mo_stat_attr engine_##_name = {				\
+	.attr = __ATTR(_name, 0444, engine_stat_show, NULL),		\
+	.offset = offsetof(struct mo_engine_stats, _member),		\
+}
+
+MO_ENGINE_STAT(batches, batches);
+MO_ENGINE_STAT(folios, folios);
+MO_ENGINE_STAT(bytes, bytes);
+MO_ENGINE_STAT(errors, errors);
+MO_ENGINE_STAT(timeouts, timeouts);
+/* Only what an engine, rather than a folio, is refused for. */
+MO_ENGINE_STAT(refused_no_engine, refused[MO_REFUSED_NO_ENGINE]);
+MO_ENGINE_STAT(refused_too_small, refused[MO_REFUSED_TOO_SMALL]);
+MO_ENGINE_STAT(refused_tags, refused[MO_REFUSED_TAGS]);
+MO_ENGINE_STAT(refused_limits, refused[MO_REFUSED_LIMITS]);
+MO_ENGINE_STAT(refused_busy, refused[MO_REFUSED_BUSY]);
+MO_ENGINE_STAT(refused_submit, refused[MO_REFUSED_SUBMIT]);
 MO_ENGINE_RO(inflight, "%d", atomic_read(&engine->inflight));
 MO_ENGINE_RO(quarantined_pages, "%ld",
 	     atomic_long_read(&engine->quarantined_pages));
 
-/* Only what an engine, rather than a folio, is refused for. */
-#define MO_ENGINE_REFUSALS(x)						\
-	x(no_engine) x(too_small) x(tags) x(limits) x(busy) x(submit)
-
-#define MO_ENGINE_REFUSED(name)						\
-MO_ENGINE_RO(refused_##name, "%llu",					\
-	     mo_stat_sum(engine->stats, refused[MO_REFUSED_##name]));
-MO_ENGINE_REFUSALS(MO_ENGINE_REFUSED)
-
-#define MO_ENGINE_REFUSED_ATTR(name)	&engine_refused_##name.attr,
-
 static struct attribute *mo_engine_stats_attrs[] = {
-	&engine_batches.attr,
-	&engine_folios.attr,
-	&engine_bytes.attr,
-	&engine_errors.attr,
-	&engine_timeouts.attr,
+	&engine_batches.attr.attr,
+	&engine_folios.attr.attr,
+	&engine_bytes.attr.attr,
+	&engine_errors.attr.attr,
+	&engine_timeouts.attr.attr,
+	&engine_refused_no_engine.attr.attr,
+	&engine_refused_too_small.attr.attr,
+	&engine_refused_tags.attr.attr,
+	&engine_refused_limits.attr.attr,
+	&engine_refused_busy.attr.attr,
+	&engine_refused_submit.attr.attr,
 	&engine_inflight.attr,
 	&engine_quarantined_pages.attr,
-	MO_ENGINE_REFUSALS(MO_ENGINE_REFUSED_ATTR)
 	NULL
 };
 
@@ -194,18 +239,36 @@ static const struct attribute_group mo_engine_stats_group = {
 	.attrs = mo_engine_stats_attrs,
 };
 
-#define MO_ENGINE_COST(class)						\
-MO_ENGINE_RO(ns_##class, "%llu",					\
-	     mo_stat_sum(engine->stats, cost_ns[MO_COST_##class]));	\
-MO_ENGINE_RO(batches_##class, "%llu",					\
-	     mo_stat_sum(engine->stats, cost_batches[MO_COST_##class]));
-MO_COST_CLASSES(MO_ENGINE_COST)
-
-#define MO_ENGINE_COST_ATTR(class)					\
-	&engine_ns_##class.attr, &engine_batches_##class.attr,
+MO_ENGINE_STAT(ns_4K, cost_ns[0]);
+MO_ENGINE_STAT(ns_16K, cost_ns[1]);
+MO_ENGINE_STAT(ns_64K, cost_ns[2]);
+MO_ENGINE_STAT(ns_256K, cost_ns[3]);
+MO_ENGINE_STAT(ns_1M, cost_ns[4]);
+MO_ENGINE_STAT(ns_4M, cost_ns[5]);
+MO_ENGINE_STAT(ns_more, cost_ns[6]);
+MO_ENGINE_STAT(batches_4K, cost_batches[0]);
+MO_ENGINE_STAT(batches_16K, cost_batches[1]);
+MO_ENGINE_STAT(batches_64K, cost_batches[2]);
+MO_ENGINE_STAT(batches_256K, cost_batches[3]);
+MO_ENGINE_STAT(batches_1M, cost_batches[4]);
+MO_ENGINE_STAT(batches_4M, cost_batches[5]);
+MO_ENGINE_STAT(batches_more, cost_batches[6]);
 
 static struct attribute *mo_cost_attrs[] = {
-	MO_COST_CLASSES(MO_ENGINE_COST_ATTR)
+	&engine_ns_4K.attr.attr,
+	&engine_ns_16K.attr.attr,
+	&engine_ns_64K.attr.attr,
+	&engine_ns_256K.attr.attr,
+	&engine_ns_1M.attr.attr,
+	&engine_ns_4M.attr.attr,
+	&engine_ns_more.attr.attr,
+	&engine_batches_4K.attr.attr,
+	&engine_batches_16K.attr.attr,
+	&engine_batches_64K.attr.attr,
+	&engine_batches_256K.attr.attr,
+	&engine_batches_1M.attr.attr,
+	&engine_batches_4M.attr.attr,
+	&engine_batches_more.attr.attr,
 	NULL
 };
 
@@ -329,36 +392,58 @@ static const struct attribute_group mo_node_group = {
 	.attrs = mo_node_attrs,
 };
 
-#define MO_NODE_RO(_name, field)					\
-static ssize_t node_##_name##_show(struct kobject *kobj,		\
-				   struct kobj_attribute *attr, char *buf) \
-{									\
-	struct mo_node *node = kobj_to_node(kobj);			\
-									\
-	return sysfs_emit(buf, "%llu\n", mo_stat_sum(node->stats, field)); \
-}									\
-static struct kobj_attribute node_##_name =				\
-	__ATTR(_name, 0444, node_##_name##_show, NULL)
+static ssize_t node_stat_show(struct kobject *kobj,
+			      struct kobj_attribute *attr, char *buf)
+{
+	return mo_show_stat(kobj_to_node(kobj)->stats, attr, buf);
+}
 
-MO_NODE_RO(offered, offered);
-MO_NODE_RO(copied_engine, copied_engine);
-MO_NODE_RO(copied_cpu, copied_cpu);
-MO_NODE_RO(failed, failed);
-MO_NODE_RO(quarantined, quarantined);
+#define MO_NODE_STAT(_name, _member)					\
+static struct mo_stat_attr node_##_name = {				\
+	.attr = __ATTR(_name, 0444, node_stat_show, NULL),		\
+	.offset = offsetof(struct mo_node_stats, _member),		\
+}
 
-#define MO_NODE_REFUSED(name)						\
-	MO_NODE_RO(refused_##name, refused[MO_REFUSED_##name]);
-MO_REFUSALS(MO_NODE_REFUSED)
-
-#define MO_NODE_REFUSED_ATTR(name)	&node_refused_##name.attr,
+MO_NODE_STAT(offered, offered);
+MO_NODE_STAT(copied_engine, copied_engine);
+MO_NODE_STAT(copied_cpu, copied_cpu);
+MO_NODE_STAT(failed, failed);
+MO_NODE_STAT(quarantined, quarantined);
+MO_NODE_STAT(refused_movable, refused[MO_REFUSED_MOVABLE]);
+MO_NODE_STAT(refused_zone_device, refused[MO_REFUSED_ZONE_DEVICE]);
+MO_NODE_STAT(refused_writeback, refused[MO_REFUSED_WRITEBACK]);
+MO_NODE_STAT(refused_poison, refused[MO_REFUSED_POISON]);
+MO_NODE_STAT(refused_mapping, refused[MO_REFUSED_MAPPING]);
+MO_NODE_STAT(refused_pinned, refused[MO_REFUSED_PINNED]);
+MO_NODE_STAT(refused_tags, refused[MO_REFUSED_TAGS]);
+MO_NODE_STAT(refused_reason, refused[MO_REFUSED_REASON]);
+MO_NODE_STAT(refused_context, refused[MO_REFUSED_CONTEXT]);
+MO_NODE_STAT(refused_too_small, refused[MO_REFUSED_TOO_SMALL]);
+MO_NODE_STAT(refused_no_engine, refused[MO_REFUSED_NO_ENGINE]);
+MO_NODE_STAT(refused_busy, refused[MO_REFUSED_BUSY]);
+MO_NODE_STAT(refused_limits, refused[MO_REFUSED_LIMITS]);
+MO_NODE_STAT(refused_submit, refused[MO_REFUSED_SUBMIT]);
 
 static struct attribute *mo_node_stats_attrs[] = {
-	&node_offered.attr,
-	&node_copied_engine.attr,
-	&node_copied_cpu.attr,
-	&node_failed.attr,
-	&node_quarantined.attr,
-	MO_REFUSALS(MO_NODE_REFUSED_ATTR)
+	&node_offered.attr.attr,
+	&node_copied_engine.attr.attr,
+	&node_copied_cpu.attr.attr,
+	&node_failed.attr.attr,
+	&node_quarantined.attr.attr,
+	&node_refused_movable.attr.attr,
+	&node_refused_zone_device.attr.attr,
+	&node_refused_writeback.attr.attr,
+	&node_refused_poison.attr.attr,
+	&node_refused_mapping.attr.attr,
+	&node_refused_pinned.attr.attr,
+	&node_refused_tags.attr.attr,
+	&node_refused_reason.attr.attr,
+	&node_refused_context.attr.attr,
+	&node_refused_too_small.attr.attr,
+	&node_refused_no_engine.attr.attr,
+	&node_refused_busy.attr.attr,
+	&node_refused_limits.attr.attr,
+	&node_refused_submit.attr.attr,
 	NULL
 };
 

@@ -29,34 +29,31 @@ static bool mo_wait_until(struct dma_fence *fence, unsigned long deadline)
 	return dma_fence_wait_timeout(fence, false, left) > 0;
 }
 
-
 /* Returns false if the engine may still touch what it has not copied. */
 static bool mo_batch_wait(struct mo_batch *batch)
 {
+	struct migrate_offload_batch *pub = &batch->pub;
 	struct mo_engine *engine = batch->engine;
 
-	if (!mo_wait_until(&batch->pub.result, batch->deadline)) {
+	if (mo_wait_until(&pub->result, batch->deadline)) {
+		if (!pub->result.error ||
+		    mo_wait_until(&pub->quiesced, jiffies + MO_QUIESCE_GRACE))
+			return true;
+		mo_engine_fail(engine, "errors, and not quiesced");
+	} else {
 		this_cpu_inc(engine->stats->timeouts);
-		trace_migrate_offload_timeout(engine->name,
-					      batch->pub.result.seqno,
+		trace_migrate_offload_timeout(engine->name, pub->result.seqno,
 					      engine->timeout_ms);
 		mo_engine_fail(engine, "deadline missed");
-	} else if (!batch->pub.result.error ||
-		   mo_wait_until(&batch->pub.quiesced,
-				 jiffies + MO_QUIESCE_GRACE)) {
-		return true;
-	} else {
-		mo_engine_fail(engine, "errors, and not quiesced");
 	}
 	/* One grace for all batches of a failed engine, not one for each. */
-	return mo_wait_until(&batch->pub.quiesced,
-			     READ_ONCE(engine->grace_end));
+	return mo_wait_until(&pub->quiesced, READ_ONCE(engine->grace_end));
 }
 
 static void mo_count_cost(struct mo_batch *batch)
 {
 	size_t units = DIV_ROUND_UP(batch->pub.bytes, SZ_4K);
-	unsigned int class = min_t(unsigned int, MO_COST_more,
+	unsigned int class = min_t(unsigned int, MO_NR_COST_CLASSES - 1,
 				   (order_base_2(units) + 1) / 2);
 	struct mo_engine_stats __percpu *stats = batch->engine->stats;
 
