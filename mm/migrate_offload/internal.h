@@ -133,7 +133,7 @@ struct mo_engine {
 	struct kobject kobj;
 	bool by_cpu;			/* copies with the CPU */
 	enum mo_state state;
-	unsigned long grace_end;	/* jiffies */
+	unsigned long grace_end;	/* in jiffies, 0 while it does not fail */
 	atomic_t bad_batches;		/* in a row */
 	atomic_t inflight;		/* batches not quiesced */
 	atomic_long_t quarantined_pages;
