@@ -211,29 +211,29 @@ void migrate_offload_batch_quiesced(struct migrate_offload_batch *batch);
 
 DECLARE_STATIC_KEY_FALSE(migrate_offload_key);
 
-int __migrate_offload_begin(struct list_head *src_folios,
-			    struct list_head *dst_folios, int reason);
-void __migrate_offload_end(int token);
+bool __migrate_offload_begin(struct list_head *src_folios,
+			     struct list_head *dst_folios, int reason);
+void __migrate_offload_end(void);
 int __migrate_offload_wait(struct folio *dst);
 
 /*
  * Offer folio pairs, locked and unmapped and in the same order on both lists,
- * for copying. Returns a token for migrate_offload_end().
+ * for copying. Returns true if any copy is under way; migrate_offload_end()
+ * must follow then, after migrate_offload_wait() for each folio.
  */
-static inline int migrate_offload_begin(struct list_head *src_folios,
-					struct list_head *dst_folios,
-					int reason)
+static inline bool migrate_offload_begin(struct list_head *src_folios,
+					 struct list_head *dst_folios,
+					 int reason)
 {
-	if (static_branch_unlikely(&migrate_offload_key))
-		return __migrate_offload_begin(src_folios, dst_folios, reason);
-	return -1;
+	return static_branch_unlikely(&migrate_offload_key) &&
+	       __migrate_offload_begin(src_folios, dst_folios, reason);
 }
 
 /* All folios offered have been moved or given up. */
-static inline void migrate_offload_end(int token)
+static inline void migrate_offload_end(bool begun)
 {
-	if (token >= 0)
-		__migrate_offload_end(token);
+	if (begun)
+		__migrate_offload_end();
 }
 
 /*
@@ -266,14 +266,14 @@ static inline bool migrate_offload_test_clear_copied(struct folio *dst)
 
 #define MIGRATE_OFFLOAD_MARK	0UL
 
-static inline int migrate_offload_begin(struct list_head *src_folios,
-					struct list_head *dst_folios,
-					int reason)
+static inline bool migrate_offload_begin(struct list_head *src_folios,
+					 struct list_head *dst_folios,
+					 int reason)
 {
-	return -1;
+	return false;
 }
 
-static inline void migrate_offload_end(int token)
+static inline void migrate_offload_end(bool begun)
 {
 }
 

@@ -20,9 +20,9 @@
  */
 #include <linux/buffer_head.h>
 #include <linux/fs.h>
+#include <linux/init.h>
 #include <linux/migrate.h>
 #include <linux/pagemap.h>
-#include <linux/srcu.h>
 #include <linux/swap.h>
 
 #include "internal.h"
@@ -34,28 +34,42 @@ DEFINE_STATIC_KEY_FALSE(migrate_offload_key);
 static DEFINE_MUTEX(mo_enable_lock);
 static bool mo_on;
 
-/* Held from the offer until the last folio of it is moved. */
-DEFINE_STATIC_SRCU(mo_srcu);
+/* Offers that are under way; dead while migration offload is disabled. */
+static struct percpu_ref mo_offers;
+static DECLARE_COMPLETION(mo_no_offers);
+
+static void mo_offers_ended(struct percpu_ref *ref)
+{
+	complete(&mo_no_offers);
+}
+
+int __init mo_dispatch_init(void)
+{
+	return percpu_ref_init(&mo_offers, mo_offers_ended,
+			       PERCPU_REF_INIT_DEAD | PERCPU_REF_ALLOW_REINIT,
+			       GFP_KERNEL);
+}
 
 bool mo_enabled(void)
 {
 	return READ_ONCE(mo_on);
 }
 
-int mo_set_enabled(bool on)
+void mo_set_enabled(bool on)
 {
 	mutex_lock(&mo_enable_lock);
 	if (on && !mo_on) {
 		static_branch_enable(&migrate_offload_key);
-		WRITE_ONCE(mo_on, true);
+		percpu_ref_reinit(&mo_offers);
 	} else if (!on && mo_on) {
 		/* Markers are read under the key: let the last ones be read. */
-		WRITE_ONCE(mo_on, false);
-		synchronize_srcu(&mo_srcu);
+		reinit_completion(&mo_no_offers);
+		percpu_ref_kill(&mo_offers);
+		wait_for_completion(&mo_no_offers);
 		static_branch_disable(&migrate_offload_key);
 	}
+	WRITE_ONCE(mo_on, on);
 	mutex_unlock(&mo_enable_lock);
-	return 0;
 }
 
 /*
@@ -301,19 +315,18 @@ static bool mo_offer(struct list_head *srcs, struct list_head *dsts,
 	return submitted;
 }
 
-int __migrate_offload_begin(struct list_head *src_folios,
-			    struct list_head *dst_folios, int reason)
+bool __migrate_offload_begin(struct list_head *src_folios,
+			     struct list_head *dst_folios, int reason)
 {
-	int token = srcu_read_lock(&mo_srcu);
-
-	if (mo_enabled() && mo_offer(src_folios, dst_folios, reason))
-		return token;
-
-	srcu_read_unlock(&mo_srcu, token);
-	return -1;
+	if (!percpu_ref_tryget_live(&mo_offers))
+		return false;
+	if (mo_offer(src_folios, dst_folios, reason))
+		return true;
+	percpu_ref_put(&mo_offers);
+	return false;
 }
 
-void __migrate_offload_end(int token)
+void __migrate_offload_end(void)
 {
-	srcu_read_unlock(&mo_srcu, token);
+	percpu_ref_put(&mo_offers);
 }

@@ -265,9 +265,10 @@ extern const char * const mo_refusal_names[MO_NR_REFUSALS];
 int mo_sysfs_add_engine(struct mo_engine *engine);
 
 /* dispatch.c */
+int mo_dispatch_init(void);
 bool mo_enabled(void);
 enum mo_refusal mo_folio_refusal(struct folio *src, struct folio *dst);
-int mo_set_enabled(bool on);
+void mo_set_enabled(bool on);
 
 /* wait.c */
 void mo_batch_settle(struct mo_batch *batch);

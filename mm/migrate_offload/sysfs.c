@@ -71,7 +71,8 @@ static ssize_t enabled_store(struct kobject *kobj, struct kobj_attribute *attr,
 
 	if (kstrtobool(buf, &on))
 		return -EINVAL;
-	return mo_set_enabled(on) ?: count;
+	mo_set_enabled(on);
+	return count;
 }
 
 static struct kobj_attribute enabled_attr = __ATTR_RW(enabled);
@@ -552,7 +553,8 @@ static int __init mo_init(void)
 	if (!mo_wq)
 		goto err;
 
-	err = mo_cpu_init();
+	err = mo_dispatch_init();
+	err = err ?: mo_cpu_init();
 	for_each_node_state(nid, N_MEMORY)
 		err = err ?: mo_add_node(nid);
 	err = err ?: sysfs_create_group(mo_root, &mo_root_group);
@@ -560,7 +562,9 @@ static int __init mo_init(void)
 		goto err;
 
 	hotplug_memory_notifier(mo_memory_notify, DEFAULT_CALLBACK_PRI);
-	return mo_on_at_boot ? mo_set_enabled(true) : 0;
+	if (mo_on_at_boot)
+		mo_set_enabled(true);
+	return 0;
 err:
 	/* Nothing can be enabled: no file to do it with. */
 	pr_err("not available (%d)\n", err);
