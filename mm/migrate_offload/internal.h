@@ -45,7 +45,7 @@
 /* Below this a channel's share of a batch is not worth a descriptor. */
 #define MO_MIN_SHARE		(64UL << 10)
 
-/* An engine with so many bad batches in a row is taken out of service. */
+/* After so many batches in a row with nothing copied an engine is failed. */
 #define MO_MAX_BAD_BATCHES	16
 
 /*
@@ -134,7 +134,7 @@ struct mo_engine {
 	bool by_cpu;			/* copies with the CPU */
 	enum mo_state state;
 	unsigned long grace_end;	/* in jiffies, 0 while it does not fail */
-	atomic_t bad_batches;		/* in a row */
+	atomic_t bad_batches;		/* nothing copied, in a row */
 	atomic_t inflight;		/* batches not quiesced */
 	atomic_long_t quarantined_pages;
 	struct mo_engine_stats __percpu *stats;

@@ -63,13 +63,24 @@ static void mo_count_cost(struct mo_batch *batch)
 	this_cpu_inc(stats->cost_batches[class]);
 }
 
-/* An engine that does nothing but fail is of no use, and costs time. */
-static void mo_count_bad(struct mo_engine *engine)
+/* @bad of the batch's folios were not copied. */
+static void mo_count_batch(struct mo_batch *batch, unsigned int bad)
 {
-	this_cpu_inc(engine->stats->errors);
-	/* The CPU's errors are the memory's. */
-	if (!engine->by_cpu &&
-	    atomic_inc_return(&engine->bad_batches) == MO_MAX_BAD_BATCHES)
+	struct mo_engine *engine = batch->engine;
+
+	if (bad)
+		this_cpu_inc(engine->stats->errors);
+	else
+		mo_count_cost(batch);
+
+	/*
+	 * An engine that does nothing but fail is of no use, and costs time.
+	 * The CPU's errors are the memory's.
+	 */
+	if (bad < batch->nr_pairs)
+		atomic_set(&engine->bad_batches, 0);
+	else if (!engine->by_cpu &&
+		 atomic_inc_return(&engine->bad_batches) == MO_MAX_BAD_BATCHES)
 		mo_engine_fail(engine, "too many errors");
 }
 
@@ -179,13 +190,7 @@ void mo_batch_settle(struct mo_batch *batch)
 	}
 	spin_unlock_irq(&batch->pub.lock);
 
-	if (bad) {
-		mo_count_bad(engine);
-	} else {
-		atomic_set(&engine->bad_batches, 0);
-		mo_count_cost(batch);
-	}
-
+	mo_count_batch(batch, bad);
 	if (bad && !quiesced)
 		quiesced = !mo_quarantine(batch);
 	for (i = 0; i < batch->nr_pairs; i++) {
