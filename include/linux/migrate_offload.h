@@ -18,6 +18,7 @@
 #include <linux/jump_label.h>
 #include <linux/list.h>
 #include <linux/mm_types.h>
+#include <linux/page-flags.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
@@ -250,11 +251,15 @@ static inline int migrate_offload_wait(struct folio *dst)
 	return 0;
 }
 
-/* Has @dst been copied already? True once: a retry copies afresh. */
+/*
+ * Has @dst been copied already? True once: a retry copies afresh. Folios of
+ * hugetlb keep flags of their own in the field, and are not offered.
+ */
 static inline bool migrate_offload_test_clear_copied(struct folio *dst)
 {
 	if (static_branch_unlikely(&migrate_offload_key) &&
-	    (unsigned long)dst->private & MIGRATE_OFFLOAD_MARK) {
+	    (unsigned long)dst->private & MIGRATE_OFFLOAD_MARK &&
+	    !folio_test_hugetlb(dst)) {
 		dst->private = (void *)((unsigned long)dst->private &
 					~MIGRATE_OFFLOAD_MARK);
 		return true;

@@ -254,6 +254,7 @@ void mo_policy_resolve_all(void);
 struct mo_batch *mo_policy_pick(struct mo_node *node, struct folio *src,
 				struct folio *dst, size_t bytes,
 				enum mo_refusal *why);
+int mo_parse_number(const char *text, size_t len, unsigned long *number);
 int mo_policy_set_engines(struct mo_node *node, const char *list);
 ssize_t mo_policy_show_engines(struct mo_node *node, char *buf);
 int mo_policy_set_reasons(struct mo_node *node, const char *list);

@@ -317,11 +317,22 @@ ssize_t mo_policy_show_reasons(struct mo_node *node, char *buf)
 	return len + sysfs_emit_at(buf, len, "\n");
 }
 
+/* Nothing but @len digits; kstrtoul() takes a sign and a newline, too. */
+int mo_parse_number(const char *text, size_t len, unsigned long *number)
+{
+	char digits[24];
+
+	if (!len || len >= sizeof(digits) || strspn(text, "0123456789") < len)
+		return -EINVAL;
+	memcpy(digits, text, len);
+	digits[len] = '\0';
+	return kstrtoul(digits, 10, number);
+}
+
 /* "auto", or a number of bytes with an optional K, M or G. */
 int mo_policy_set_min_bytes(struct mo_node *node, const char *text)
 {
 	long min_bytes = MO_MIN_BYTES_AUTO;
-	char digits[24];
 	unsigned int shift = 0;
 	unsigned long number;
 	size_t len;
@@ -339,12 +350,8 @@ int mo_policy_set_min_bytes(struct mo_node *node, const char *text)
 			shift += 10;
 			len--;
 		}
-		/* kstrtoul() takes a sign and a newline, too. */
-		if (len >= sizeof(digits) || !len || !isdigit(*text))
-			return -EINVAL;
-		memcpy(digits, text, len);
-		digits[len] = '\0';
-		if (kstrtoul(digits, 10, &number) || number > LONG_MAX >> shift)
+		if (mo_parse_number(text, len, &number) ||
+		    number > LONG_MAX >> shift)
 			return -EINVAL;
 		min_bytes = number << shift;
 	}

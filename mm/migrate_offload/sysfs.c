@@ -7,6 +7,7 @@
  */
 #define pr_fmt(fmt) "migrate_offload: " fmt
 
+#include <linux/cleanup.h>
 #include <linux/init.h>
 #include <linux/kstrtox.h>
 #include <linux/memory.h>
@@ -56,6 +57,19 @@ static ssize_t mo_show_stat(const void __percpu *stats,
 	return sysfs_emit(buf, "%llu\n", sum);
 }
 
+/* What was written, without the newline that echo adds. To be freed. */
+static char *mo_text(const char *buf, size_t count)
+{
+	char *text;
+
+	if (memchr(buf, '\0', count))
+		return ERR_PTR(-EINVAL);
+	if (count && buf[count - 1] == '\n')
+		count--;
+	text = kstrndup(buf, count, GFP_KERNEL);
+	return text ?: ERR_PTR(-ENOMEM);
+}
+
 /* enabled */
 
 static ssize_t enabled_show(struct kobject *kobj, struct kobj_attribute *attr,
@@ -67,9 +81,9 @@ static ssize_t enabled_show(struct kobject *kobj, struct kobj_attribute *attr,
 static ssize_t enabled_store(struct kobject *kobj, struct kobj_attribute *attr,
 			     const char *buf, size_t count)
 {
-	bool on;
+	bool on = sysfs_streq(buf, "1");
 
-	if (kstrtobool(buf, &on))
+	if (!on && !sysfs_streq(buf, "0"))
 		return -EINVAL;
 	mo_set_enabled(on);
 	return count;
@@ -131,9 +145,13 @@ static ssize_t timeout_ms_store(struct kobject *kobj,
 				struct kobj_attribute *attr, const char *buf,
 				size_t count)
 {
-	unsigned int ms;
+	char *text __free(kfree) = mo_text(buf, count);
+	unsigned long ms;
 
-	if (kstrtouint(buf, 10, &ms) || !ms || ms > MO_MAX_TIMEOUT_MS)
+	if (IS_ERR(text))
+		return PTR_ERR(text);
+	if (mo_parse_number(text, strlen(text), &ms) || !ms ||
+	    ms > MO_MAX_TIMEOUT_MS)
 		return -EINVAL;
 	WRITE_ONCE(kobj_to_engine(kobj)->timeout_ms, ms);
 	return count;
@@ -144,9 +162,7 @@ static struct kobj_attribute engine_timeout_ms = __ATTR_RW(timeout_ms);
 static ssize_t reset_store(struct kobject *kobj, struct kobj_attribute *attr,
 			   const char *buf, size_t count)
 {
-	unsigned int one;
-
-	if (kstrtouint(buf, 10, &one) || one != 1)
+	if (!sysfs_streq(buf, "1"))
 		return -EINVAL;
 	return mo_engine_reset(kobj_to_engine(kobj)) ?: count;
 }
@@ -316,22 +332,15 @@ static struct mo_node *kobj_to_node(struct kobject *kobj)
 	return container_of(kobj, struct mo_node_dir, kobj)->node;
 }
 
-/* What @set makes of @buf, without white space around it. */
 static ssize_t mo_node_store(struct kobject *kobj, const char *buf,
 			     size_t count,
 			     int (*set)(struct mo_node *node, const char *text))
 {
-	char *text;
-	int err;
+	char *text __free(kfree) = mo_text(buf, count);
 
-	if (memchr(buf, '\0', count))
-		return -EINVAL;
-	text = kstrndup(buf, count, GFP_KERNEL);
-	if (!text)
-		return -ENOMEM;
-	err = set(kobj_to_node(kobj), strim(text));
-	kfree(text);
-	return err ?: count;
+	if (IS_ERR(text))
+		return PTR_ERR(text);
+	return set(kobj_to_node(kobj), text) ?: count;
 }
 
 static ssize_t engines_show(struct kobject *kobj, struct kobj_attribute *attr,
