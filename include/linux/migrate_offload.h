@@ -101,8 +101,8 @@ struct migrate_offload_ops {
 	 *
 	 * Return: 0 when the engine took the batch and will report on it; it
 	 * may have done so already. A negative errno when it did not, and
-	 * touches nothing: -EBUSY for want of a queue entry, or another. The
-	 * CPU copies the folios then.
+	 * touches nothing: -EBUSY for want of a queue entry, -ENODEV when it
+	 * is being quiesced, or another. The CPU copies the folios then.
 	 */
 	int (*submit)(struct migrate_offload_engine *engine,
 		      struct migrate_offload_batch *batch);
@@ -113,9 +113,10 @@ struct migrate_offload_ops {
 	 * Called when the engine missed a deadline or reported errors without
 	 * being quiesced, and before it is unregistered. Process context, may
 	 * sleep, must not enter reclaim (it is called from a WQ_MEM_RECLAIM
-	 * workqueue while folios are locked). No new batch arrives between
-	 * this call and @reset, but one @submit may still be running. Calls
-	 * of @quiesce and @reset do not overlap.
+	 * workqueue while folios are locked). Calls of @quiesce and @reset do
+	 * not overlap. No batch is submitted from now until @reset, but for
+	 * what other tasks were about to submit: refuse those, or have @quiesce
+	 * called once more when they miss their deadline.
 	 *
 	 * Abort, drain or reset as the hardware allows, then report each
 	 * outstanding batch with migrate_offload_batch_quiesced(), from here
@@ -129,7 +130,8 @@ struct migrate_offload_ops {
 	/**
 	 * @reset: bring a failed engine back, on the administrator's request.
 	 *
-	 * Optional. Process context, may sleep; no batch is outstanding.
+	 * Optional. Process context, may sleep; no batch is outstanding, and
+	 * none is submitted. Must not unregister the engine.
 	 *
 	 * Return: 0 when the engine takes batches again, a negative errno
 	 * when it stays failed.
@@ -162,7 +164,8 @@ struct migrate_offload_ops {
  * @min_bytes: advice: fewer bytes than this in one go are not worth it. It is
  *	what ``auto`` in nodes/node<N>/min_bytes means for this engine.
  * @timeout_ms: deadline of a batch in milliseconds, counted from submission,
- *	0 for the default of one second; the administrator may change it
+ *	0 for the default of one second; the administrator may change it. A
+ *	healthy engine must make it with @max_batches in its queue.
  * @priv_size: bytes of &migrate_offload_batch.priv
  */
 struct migrate_offload_engine_info {
@@ -197,6 +200,7 @@ migrate_offload_register(const struct migrate_offload_engine_info *info,
 			 void *priv);
 void migrate_offload_unregister(struct migrate_offload_engine *engine);
 void migrate_offload_engine_failed(struct migrate_offload_engine *engine);
+int migrate_offload_engine_recovered(struct migrate_offload_engine *engine);
 void migrate_offload_extent_done(struct migrate_offload_batch *batch,
 				 unsigned int nr, int error);
 void migrate_offload_batch_quiesced(struct migrate_offload_batch *batch);

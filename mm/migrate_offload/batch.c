@@ -387,7 +387,8 @@ void migrate_offload_extent_done(struct migrate_offload_batch *batch,
 	if (WARN_ON_ONCE(nr >= batch->nr_extents))
 		return;
 	/* -EINPROGRESS is ours, and what is not an errno is an error, too. */
-	if (WARN_ON_ONCE(error > 0 || error == -EINPROGRESS))
+	if (WARN_ON_ONCE(error > 0 || error < -MAX_ERRNO ||
+			 error == -EINPROGRESS))
 		error = -EIO;
 
 	spin_lock_irqsave(&batch->lock, flags);
@@ -423,7 +424,7 @@ void migrate_offload_batch_quiesced(struct migrate_offload_batch *batch)
 	for (i = 0; b->pending && i < batch->nr_extents; i++)
 		if (batch->extents[i].error == -EINPROGRESS)
 			mo_extent_done(b, i, -ECANCELED);
-	/* Does nothing but for a batch that was never sealed. */
+	/* Does nothing but for a batch that was cancelled. */
 	dma_fence_signal_locked(&batch->result);
 	atomic_dec(&b->engine->inflight);
 	dma_fence_signal_locked(&batch->quiesced);
@@ -436,6 +437,8 @@ EXPORT_SYMBOL_GPL(migrate_offload_batch_quiesced);
 /* @batch, sealed or not, never reached the engine. */
 void mo_batch_cancel(struct mo_batch *batch)
 {
+	/* So nothing of it is reported, or traced, as completed. */
+	batch->pending = 0;
 	migrate_offload_batch_quiesced(&batch->pub);
 	mo_batch_put(batch);
 }

@@ -6,7 +6,6 @@
  * folio_mc_copy() does. It is always there, and shows what an engine is:
  * nothing of it is quarantined, since it is done when submit returns.
  */
-#include <linux/cpumask.h>
 #include <linux/highmem.h>
 #include <linux/init.h>
 #include <linux/sched.h>
@@ -54,14 +53,14 @@ const struct migrate_offload_ops mo_cpu_ops = {
 
 int __init mo_cpu_init(void)
 {
-	const struct migrate_offload_engine_info info = {
+	static const struct migrate_offload_engine_info info = {
 		.name = "cpu",
 		.driver = "cpu",
 		.ops = &mo_cpu_ops,
 		.numa_node = NUMA_NO_NODE,
 		.max_extents = MO_BATCH_FOLIOS,
-		/* One for each task that migrates; the rest copy as ever. */
-		.max_batches = min(num_possible_cpus(), 16),
+		/* For tasks that migrate at once; more of them copy as ever. */
+		.max_batches = 4,
 	};
 
 	return PTR_ERR_OR_ZERO(migrate_offload_register(&info, NULL));

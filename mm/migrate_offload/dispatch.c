@@ -6,7 +6,10 @@
  * moves them nobody but those who already had a reference can write to them,
  * and the folio lock keeps new ones out: so the copy can be made now, by
  * somebody else, if the folio has no unexpected references and its filesystem
- * writes to it under no other lock.
+ * writes to it under no other lock. (memfd_pin_folios() pins without the lock.
+ * A pin that is still there when the folio is moved makes migration copy
+ * afresh; one that came and went unseen loses its writes, as it does, if less
+ * likely, when the CPU copies.)
  *
  * What is known of a pair is kept in dst->private, next to what migration
  * itself keeps there (a pointer to the anon_vma, and two bits):
@@ -23,6 +26,7 @@
 #include <linux/init.h>
 #include <linux/migrate.h>
 #include <linux/pagemap.h>
+#include <linux/slab.h>
 #include <linux/swap.h>
 
 #include "internal.h"
@@ -30,6 +34,10 @@
 #include <trace/events/migrate_offload.h>
 
 DEFINE_STATIC_KEY_FALSE(migrate_offload_key);
+
+/* The bit is free in a pointer to an anon_vma, and in one to a mo_pair. */
+static_assert(ARCH_SLAB_MINALIGN > MIGRATE_OFFLOAD_MARK);
+static_assert(__alignof__(struct mo_pair) > MIGRATE_OFFLOAD_MARK);
 
 static DEFINE_MUTEX(mo_enable_lock);
 static bool mo_on;
@@ -171,6 +179,18 @@ static bool mo_add(struct mo_batch *batch, struct folio *src,
 	return true;
 }
 
+static enum mo_refusal mo_submit_refusal(int err)
+{
+	switch (err) {
+	case -EBUSY:
+		return MO_REFUSED_BUSY;
+	case -ENODEV:
+		return MO_REFUSED_NO_ENGINE;
+	default:
+		return MO_REFUSED_SUBMIT;
+	}
+}
+
 static bool mo_submit(struct mo_node *node, struct mo_batch *batch, int reason)
 {
 	struct mo_engine *engine = batch->engine;
@@ -182,8 +202,8 @@ static bool mo_submit(struct mo_node *node, struct mo_batch *batch, int reason)
 	mo_batch_seal(batch);
 	batch->nid = node->nid;
 	batch->submitted = ktime_get();
-	batch->deadline = jiffies +
-			  msecs_to_jiffies(READ_ONCE(engine->timeout_ms));
+	batch->timeout_ms = READ_ONCE(engine->timeout_ms);
+	batch->deadline = jiffies + msecs_to_jiffies(batch->timeout_ms);
 	trace_migrate_offload_submit(engine->name, batch->pub.result.seqno,
 				     node->nid, migrate_reason_names[reason],
 				     batch->nr_pairs, batch->pub.nr_extents,
@@ -191,15 +211,16 @@ static bool mo_submit(struct mo_node *node, struct mo_batch *batch, int reason)
 
 	/* Lockdep proves that no driver enters reclaim from here. */
 	cookie = dma_fence_begin_signalling();
-	err = engine->ops->submit(&engine->pub, &batch->pub);
+	err = mo_engine_online(engine) ?
+	      engine->ops->submit(&engine->pub, &batch->pub) : -ENODEV;
 	dma_fence_end_signalling(cookie);
 	if (!err) {
 		this_cpu_inc(engine->stats->batches);
 		return true;
 	}
 
-	why = err == -EBUSY ? MO_REFUSED_BUSY : MO_REFUSED_SUBMIT;
-	this_cpu_inc(engine->stats->refused[why]);
+	why = mo_submit_refusal(err);
+	this_cpu_add(engine->stats->refused[why], batch->nr_pairs);
 	for (i = 0; i < batch->nr_pairs; i++) {
 		struct mo_pair *pair = &batch->pairs[i];
 
@@ -228,14 +249,16 @@ static struct mo_batch *mo_assign(struct mo_node *node, struct mo_batch *batch,
 	}
 
 	batch = mo_policy_pick(node, src, dst, bytes, &why);
-	if (!batch) {
-		mo_unmark(dst);
-		mo_refuse(node, src, reason, why);
-		return NULL;
+	if (batch && mo_add(batch, src, dst))
+		return batch;
+	/* An empty batch, of an engine that reaches the pair, has room for it. */
+	if (WARN_ON_ONCE(batch)) {
+		mo_batch_cancel(batch);
+		why = MO_REFUSED_LIMITS;
 	}
-	/* It is empty, and its engine was asked whether the pair fits. */
-	WARN_ON_ONCE(!mo_add(batch, src, dst));
-	return batch;
+	mo_unmark(dst);
+	mo_refuse(node, src, reason, why);
+	return NULL;
 }
 
 /* Give the marked folios for one node, @bytes in all, to its engines. */

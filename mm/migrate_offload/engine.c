@@ -23,14 +23,17 @@ LIST_HEAD(mo_engines);
 /* Failed engines are quiesced, and quarantined folios let go, from here. */
 struct workqueue_struct *mo_wq;
 
+/* It is the name of a directory, and a word in a list. */
 bool mo_name_valid(const char *name)
 {
 	size_t len;
 
 	for (len = 0; name[len]; len++)
-		if (!isalnum(name[len]) && !strchr("_.-", name[len]))
+		if (!isascii(name[len]) ||
+		    (!isalnum(name[len]) && !strchr("_.-", name[len])))
 			return false;
-	return len && len < MIGRATE_OFFLOAD_NAME_LEN && strcmp(name, "auto");
+	return len && len < MIGRATE_OFFLOAD_NAME_LEN && name[0] != '.' &&
+	       strcmp(name, "auto");
 }
 
 struct mo_engine *mo_engine_find(const char *name)
@@ -100,22 +103,31 @@ void mo_engine_fail(struct mo_engine *engine, const char *why)
 	queue_work(mo_wq, &engine->fail_work);
 }
 
-/* The administrator wants a failed engine back. */
-int mo_engine_reset(struct mo_engine *engine)
+/* Bring a failed engine back, by means of @reset if it is not NULL. */
+int mo_engine_reset(struct mo_engine *engine,
+		    int (*reset)(struct migrate_offload_engine *engine))
 {
 	int err = 0;
 
 	mutex_lock(&engine->op_lock);
-	if (atomic_read(&engine->inflight))
+	if (READ_ONCE(engine->state) != MO_FAILED) {
+		mutex_unlock(&engine->op_lock);
+		return -EINVAL;
+	}
+	/* Who saw it online has its batch, and who comes now sees it failed. */
+	synchronize_rcu();
+	if (atomic_read(&engine->inflight)) {
+		/* Ask once more: it may not have listened the first time. */
+		queue_work(mo_wq, &engine->fail_work);
 		err = -EBUSY;
-	else if (engine->state != MO_FAILED)
-		err = -EINVAL;
-	else if (engine->ops->reset)
-		err = engine->ops->reset(&engine->pub);
+	} else if (reset) {
+		err = reset(&engine->pub);
+	}
 	if (!err) {
 		atomic_set(&engine->bad_batches, 0);
 		WRITE_ONCE(engine->grace_end, 0);
 		cmpxchg(&engine->state, MO_FAILED, MO_ONLINE);
+		sysfs_notify(&engine->kobj, NULL, "state");
 	}
 	mutex_unlock(&engine->op_lock);
 	return err;
@@ -267,9 +279,10 @@ EXPORT_SYMBOL_GPL(migrate_offload_register);
  * migrate_offload_unregister() - remove an engine
  * @engine: handle from migrate_offload_register()
  *
- * No new batch is submitted. Those in flight get their deadline to end by
- * themselves; then &migrate_offload_ops.quiesce is called, every few seconds
- * and with a warning, until the driver has reported all of them quiesced.
+ * No new batch is submitted. Those in flight get their deadline, five seconds
+ * at most, to end by themselves, unless the engine has failed; then
+ * &migrate_offload_ops.quiesce is called, every five seconds and with a
+ * warning, until the driver has reported all of them quiesced.
  * When this function returns no batch of the engine can touch memory, no
  * callback into the driver is running, and none will come. A driver whose
  * hardware does not let go must make it (reset it, or cut it off the bus): to
@@ -284,6 +297,11 @@ void migrate_offload_unregister(struct migrate_offload_engine *engine)
 	struct mo_engine *e = to_mo_engine(engine);
 	unsigned long wait = msecs_to_jiffies(READ_ONCE(e->timeout_ms));
 
+	/* Nothing comes of waiting for one that has failed. */
+	if (!mo_engine_online(e))
+		wait = 0;
+	wait = min(wait, MO_UNREGISTER_WAIT);
+
 	mutex_lock(&mo_lock);
 	WRITE_ONCE(e->state, MO_REMOVED);
 	mo_policy_resolve_all();
@@ -291,12 +309,13 @@ void migrate_offload_unregister(struct migrate_offload_engine *engine)
 
 	percpu_ref_kill(&e->users);
 	while (!wait_for_completion_timeout(&e->drained, wait)) {
-		pr_warn("engine %s goes away with %d batches in flight\n",
-			e->name, atomic_read(&e->inflight));
+		if (atomic_read(&e->inflight))
+			pr_warn("engine %s goes away with %d batches in flight\n",
+				e->name, atomic_read(&e->inflight));
 		mo_engine_quiesce(e);
-		wait = msecs_to_jiffies(5 * MSEC_PER_SEC);
+		wait = MO_UNREGISTER_WAIT;
 	}
-	cancel_work_sync(&e->fail_work);
+	disable_work_sync(&e->fail_work);
 
 	/* Not under mo_lock: waits for readers and writers of its files. */
 	kobject_del(&e->kobj);
@@ -320,10 +339,30 @@ EXPORT_SYMBOL_GPL(migrate_offload_unregister);
  * of a fatal error before a deadline tells.
  *
  * Context: Any, including hard interrupts, until migrate_offload_unregister()
- * is called.
+ * returns.
  */
 void migrate_offload_engine_failed(struct migrate_offload_engine *engine)
 {
 	mo_engine_fail(to_mo_engine(engine), "reported by its driver");
 }
 EXPORT_SYMBOL_GPL(migrate_offload_engine_failed);
+
+/**
+ * migrate_offload_engine_recovered() - the driver has revived its engine
+ * @engine: handle from migrate_offload_register()
+ *
+ * Puts a failed engine back into service without &migrate_offload_ops.reset
+ * or the administrator: for a driver that has reset the device by itself.
+ * All batches must have been reported quiesced.
+ *
+ * Context: Process context, may sleep. Not from &migrate_offload_ops.quiesce
+ * nor &migrate_offload_ops.reset, which it excludes.
+ *
+ * Return: 0, -EBUSY while batches are outstanding, -EINVAL if the engine has
+ * not failed or is being unregistered.
+ */
+int migrate_offload_engine_recovered(struct migrate_offload_engine *engine)
+{
+	return mo_engine_reset(to_mo_engine(engine), NULL);
+}
+EXPORT_SYMBOL_GPL(migrate_offload_engine_recovered);

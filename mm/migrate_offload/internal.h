@@ -54,6 +54,9 @@
  */
 #define MO_QUIESCE_GRACE	msecs_to_jiffies(100)
 
+/* How often unregistering asks an engine to let go of its batches. */
+#define MO_UNREGISTER_WAIT	msecs_to_jiffies(5000)
+
 #define MO_DEFAULT_TIMEOUT_MS	1000
 #define MO_MAX_TIMEOUT_MS	600000
 
@@ -181,6 +184,7 @@ struct mo_batch {
 	unsigned int unsettled;		/* pairs not waited for yet */
 	bool settled;
 	ktime_t submitted;
+	unsigned int timeout_ms;
 	unsigned long deadline;		/* jiffies */
 
 	/* In quarantine: */
@@ -240,7 +244,8 @@ bool mo_engine_online(struct mo_engine *engine);
 bool mo_engine_reaches(const struct mo_engine *engine, struct folio *src,
 		       struct folio *dst);
 void mo_engine_fail(struct mo_engine *engine, const char *why);
-int mo_engine_reset(struct mo_engine *engine);
+int mo_engine_reset(struct mo_engine *engine,
+		    int (*reset)(struct migrate_offload_engine *engine));
 void mo_engine_free(struct mo_engine *engine);
 
 /* cpu.c */

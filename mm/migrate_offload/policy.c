@@ -59,7 +59,8 @@ static void mo_resolve(struct mo_node *node)
 	if (node->automatic) {
 		/* The nearest ones, nearest first. */
 		list_for_each_entry(engine, &mo_engines, node) {
-			if (engine->by_cpu || engine->state == MO_REMOVED)
+			if (engine->by_cpu ||
+			    READ_ONCE(engine->state) == MO_REMOVED)
 				continue;
 			for (i = nr; i && mo_distance(engine, node->nid) <
 			     mo_distance(choice[i - 1], node->nid); i--)
@@ -70,7 +71,7 @@ static void mo_resolve(struct mo_node *node)
 	}
 
 	for (i = 0; i < MO_MAX_CHOICE; i++) {
-		if (choice[i] && choice[i]->state == MO_REMOVED)
+		if (choice[i] && READ_ONCE(choice[i]->state) == MO_REMOVED)
 			choice[i] = NULL;
 		rcu_assign_pointer(node->choice[i], choice[i]);
 	}
@@ -255,7 +256,7 @@ ssize_t mo_policy_show_engines(struct mo_node *node, char *buf)
 	shown = node->automatic;
 	len = sysfs_emit(buf, shown ? "[auto]" : "auto");
 	list_for_each_entry(engine, &mo_engines, node) {
-		if (engine->state == MO_REMOVED)
+		if (READ_ONCE(engine->state) == MO_REMOVED)
 			continue;
 		if (!mo_is_chosen(node, engine->name)) {
 			len += sysfs_emit_at(buf, len, " %s", engine->name);

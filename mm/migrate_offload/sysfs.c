@@ -83,7 +83,7 @@ static ssize_t enabled_store(struct kobject *kobj, struct kobj_attribute *attr,
 {
 	bool on = sysfs_streq(buf, "1");
 
-	if (!on && !sysfs_streq(buf, "0"))
+	if (memchr(buf, '\0', count) || (!on && !sysfs_streq(buf, "0")))
 		return -EINVAL;
 	mo_set_enabled(on);
 	return count;
@@ -162,9 +162,12 @@ static struct kobj_attribute engine_timeout_ms = __ATTR_RW(timeout_ms);
 static ssize_t reset_store(struct kobject *kobj, struct kobj_attribute *attr,
 			   const char *buf, size_t count)
 {
-	if (!sysfs_streq(buf, "1"))
+	struct mo_engine *engine;
+
+	if (memchr(buf, '\0', count) || !sysfs_streq(buf, "1"))
 		return -EINVAL;
-	return mo_engine_reset(kobj_to_engine(kobj)) ?: count;
+	engine = kobj_to_engine(kobj);
+	return mo_engine_reset(engine, engine->ops->reset) ?: count;
 }
 
 static struct kobj_attribute engine_reset = __ATTR_WO(reset);

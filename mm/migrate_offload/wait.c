@@ -37,13 +37,14 @@ static bool mo_batch_wait(struct mo_batch *batch)
 
 	if (mo_wait_until(&pub->result, batch->deadline)) {
 		if (!pub->result.error ||
-		    mo_wait_until(&pub->quiesced, jiffies + MO_QUIESCE_GRACE))
+		    (mo_engine_online(engine) &&
+		     mo_wait_until(&pub->quiesced, jiffies + MO_QUIESCE_GRACE)))
 			return true;
 		mo_engine_fail(engine, "errors, and not quiesced");
 	} else {
 		this_cpu_inc(engine->stats->timeouts);
 		trace_migrate_offload_timeout(engine->name, pub->result.seqno,
-					      engine->timeout_ms);
+					      batch->timeout_ms);
 		mo_engine_fail(engine, "deadline missed");
 	}
 	/* One grace for all batches of a failed engine, not one for each. */

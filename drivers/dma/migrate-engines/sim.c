@@ -99,6 +99,7 @@ struct sim {
 	spinlock_t lock;		/* queues; irq safe */
 	struct list_head lost;		/* copied, but never reported */
 	bool deaf;			/* was told to quiesce while stuck */
+	bool halted;			/* was told to quiesce, until reset */
 	bool removing;
 
 	/* Set through debugfs: */
@@ -157,7 +158,7 @@ static void sim_execute(struct sim *sim, struct sim_extent *extent)
 	struct migrate_offload_extent *what = &extent->batch->extents[extent->nr];
 	u32 bandwidth = READ_ONCE(sim->bandwidth_mb);
 	unsigned long us = READ_ONCE(sim->delay_us);
-	unsigned long flags;
+	bool halted;
 	u8 *last;
 
 	if (bandwidth)
@@ -173,10 +174,14 @@ static void sim_execute(struct sim *sim, struct sim_extent *extent)
 		break;
 	case SIM_LOSE:
 		sim_copy(sim, what);
-		spin_lock_irqsave(&sim->lock, flags);
-		list_add_tail(&extent->node, &sim->lost);
-		spin_unlock_irqrestore(&sim->lock, flags);
-		return;
+		spin_lock_irq(&sim->lock);
+		halted = sim->halted;
+		if (!halted)
+			list_add_tail(&extent->node, &sim->lost);
+		spin_unlock_irq(&sim->lock);
+		if (!halted)
+			return;
+		break;
 	case SIM_LIE:
 		sim_copy(sim, what);
 		last = phys_to_virt(what->dst + what->len - 1);
@@ -273,6 +278,10 @@ static int sim_submit(struct migrate_offload_engine *engine,
 	}
 
 	spin_lock_irqsave(&sim->lock, flags);
+	if (sim->halted) {
+		spin_unlock_irqrestore(&sim->lock, flags);
+		return -ENODEV;
+	}
 	for (i = 0; i < nr; i++) {
 		struct sim_channel *channel =
 			&sim->channels[batch->extents[i].channel];
@@ -302,6 +311,7 @@ static void sim_quiesce(struct migrate_offload_engine *engine)
 	spin_lock_irq(&sim->lock);
 	sim->deaf = sim->stuck && !sim->removing;
 	if (!sim->deaf) {
+		sim->halted = true;
 		list_splice_init(&sim->lost, &dropped);
 		for (i = 0; i < sim->nr_channels; i++) {
 			list_splice_tail_init(&sim->channels[i].queue, &dropped);
@@ -319,7 +329,10 @@ static int sim_reset(struct migrate_offload_engine *engine)
 {
 	struct sim *sim = engine->priv;
 
-	return READ_ONCE(sim->stuck) ? -EIO : 0;
+	if (READ_ONCE(sim->stuck))
+		return -EIO;
+	WRITE_ONCE(sim->halted, false);
+	return 0;
 }
 
 static const struct migrate_offload_ops sim_ops = {
@@ -501,6 +514,11 @@ static int __init sim_init(void)
 	    channels > 64 || !max_extents || max_extents > SIM_MAX_EXTENTS ||
 	    !max_batches || max_batches > 1024)
 		return -EINVAL;
+	for (i = 0; i < nr_engines; i++)
+		if (node[i] != NUMA_NO_NODE &&
+		    (node[i] < 0 || node[i] >= MAX_NUMNODES ||
+		     !node_possible(node[i])))
+			return -EINVAL;
 
 	sim_root = debugfs_create_dir(KBUILD_MODNAME, NULL);
 	err = platform_driver_register(&sim_driver);
