@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The front door. Everything is built in build/, sources and compiled objects
+# are cached in ~/.cache/migrate-offload.
+
+T := tools/testing/migrate_offload
+export BASE ?= 6.12
+export KSRC MACHINES
+
+.PHONY: help setup demo test check kunit selftest shell apply unapply series series-check clean distclean
+
+help:
+	@echo 'Migration offload for Linux $(BASE)'
+	@echo
+	@echo '  make demo          show it at work, in a virtual machine'
+	@echo '  make test          check, kunit, selftest and demo, and add up'
+	@echo '  make check         static checks: style, warnings, documentation, patches'
+	@echo '  make kunit         KUnit tests under User-Mode Linux, plain and with all checkers'
+	@echo '  make selftest      kselftests in a virtual machine, with all checkers'
+	@echo '  make shell         a shell in the virtual machine'
+	@echo
+	@echo '  make apply KSRC=DIR     put it into a kernel source tree'
+	@echo '  make unapply KSRC=DIR   and take it out again'
+	@echo '  make series        build/series/: the mails to send'
+	@echo '  make series-check  build every step of the series'
+	@echo
+	@echo '  make setup         install the Debian packages that all this needs'
+	@echo '  make clean         remove build/'
+	@echo '  make distclean     remove the cache, too'
+	@echo
+	@echo 'KSRC=DIR takes a kernel source tree instead of the linux-source-$(BASE) package.'
+
+setup:
+	@$T/setup.sh
+
+demo selftest shell: setup
+	@$T/vm.sh $@
+
+test: setup
+	@$T/test.sh
+
+check kunit: setup
+	@$T/$@.sh
+
+apply unapply:
+	@$T/apply.sh $@ "$(KSRC)"
+
+series series-check:
+	@$T/series.sh $@
+
+clean:
+	rm -rf build
+
+distclean: clean
+	rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/migrate-offload"

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Install what building, testing and checking need, if anything is missing.
+
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=lib.sh
+. "$here/lib.sh"
+
+packages=(
+	bc bison ccache cpio flex gcc git libc6-dev libelf-dev make patch perl python3 xz-utils # kernels
+	busybox-static qemu-system-x86                                                         # vm.sh
+	python3-sphinx shellcheck sparse                                                       # check.sh
+)
+need_packages "${packages[@]}"

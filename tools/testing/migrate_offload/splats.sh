@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What a kernel says when something is wrong with it; source it. Better too
+# much: a harmless line that matches is for "harmless", by its full wording.
+#
+# shellcheck shell=bash
+
+splat='WARNING|BUG|KASAN:|KCSAN:|UBSAN|KFENCE|Oops|cut here|Call Trace|[Kk]ernel panic'
+splat+='|general protection|invalid opcode|double fault|[Uu]nable to handle'
+splat+='|sleeping function called|scheduling while atomic|INFO: task|INFO: trying'
+splat+='|possible (recursive|circular|irq lock)|inconsistent lock|lock inversion|bad unlock'
+splat+='|held lock|suspicious RCU|rcu.*(detected|starved)|soft lockup|hard LOCKUP'
+splat+='|workqueue: .*(hogged|lockup|flushing)|DMA-API:|page dumped|Bad page|bad_page'
+splat+='|pagealloc:|corruption|refcount_t|ODEBUG|use-after-free|nobody cared|out of memory|oom-kill'
+splat+='|unchecked MSR|page allocation failure|stack (overflow|guard)|Tainted|Segfault|segfault'
+
+harmless='DMA-API: preallocated [0-9]+ debug entries$'
+harmless+='|DMA-API: debugging enabled by kernel config$'
+harmless+='|rcu: 	RCU callback double-/use-after-free debug is enabled\.$'
+
+# splats LOG: print the lines that match, succeed if there are any.
+splats() { tr -d '\r' < "$1" | grep -aE "$splat" | grep -avE "$harmless"; }

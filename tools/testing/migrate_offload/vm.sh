@@ -1,0 +1,335 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# The x86_64 virtual machine: two nodes with a CPU each, a third of hotplugged
+# memory only, engines sim0 and sim1.
+#
+#	vm.sh build FLAVOUR		kernel, modules, programs, initramfs
+#	vm.sh selftest			all kselftests, under the debug kernel
+#	vm.sh demo			the demo, under the fast kernel
+#	vm.sh shell [FLAVOUR]		an interactive shell; Ctrl-A X leaves
+#	vm.sh run FLAVOUR COMMAND...	boot, run a shell command, exit with its status
+#
+# FLAVOUR is fast or debug. "run" takes programs and scripts of the host along
+# when VM_FILES names them ("VM_FILES='a.out my-test.sh' vm.sh run debug
+# ./my-test.sh"): they, and the kselftests, are in the guest's PATH. "run" puts
+# VM_APPEND on the kernel's command line, gives up after VM_TIMEOUT seconds,
+# and fails when the kernel complained, whatever the command says. "shell" does
+# the same with the command in RUN, if there is one.
+
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=lib.sh
+. "$here/lib.sh"
+
+programs=(migrate reasons sysfs trace.sh faults)
+
+use_flavour() {
+	case $1 in
+	fast) fragments=("$here/configs/x86_64.config") ;;
+	debug) fragments=("$here/configs/x86_64.config" "$here/configs/x86_64-debug.config") ;;
+	*) die "no such flavour: $1 (fast, debug)" ;;
+	esac
+	flavour=$1
+	out=$build/vm-$flavour
+	mkdir -p "$out/selftests"
+}
+
+kmake() { nice make -s -C "$tree" O="$out" CC="${CC:-gcc}" -j"$(nproc)" "$@"; }
+
+# Everything that decides about .config, for seeing whether it must be made anew.
+config_inputs() {
+	cat "${fragments[@]}"
+	find "$root" -path "$build" -prune -o -name 'Kconfig*' -type f -print0 |
+		sort -z | xargs -0 cat
+	${CC:-gcc} --version
+}
+
+configure() {
+	local stamp line lost=
+	stamp=$(config_inputs | sha256sum)
+	[ "$stamp" = "$(cat "$out/config.stamp" 2> /dev/null)" ] && return
+
+	info "configuring the $flavour kernel"
+	kmake tinyconfig
+	"$tree/scripts/kconfig/merge_config.sh" -m -O "$out" "$out/.config" \
+		"${fragments[@]}" > "$out/merge.log"
+	kmake olddefconfig
+	# Kconfig drops silently what it cannot have.
+	while read -r line; do
+		grep -qxF "$line" "$out/.config" || lost+=" ${line#\# }"
+	done < <(grep -hE '^(# )?CONFIG_' "${fragments[@]}")
+	[ -z "$lost" ] || die "the $flavour kernel cannot have:$lost"
+	echo "$stamp" > "$out/config.stamp"
+}
+
+# Has anything that kernels are made of changed since? Faster than make's no.
+changed_since() {
+	[ ! -e "$1" ] || [ -n "$(find -L "$tree" "$out/config.stamp" \
+		\( -path "$tree/tools" -o -path "$tree/Documentation" \) -prune -o \
+		-newer "$1" -print -quit)" ]
+}
+
+build_kernel() {
+	changed_since "$out/kernel.stamp" || return 0
+	touch "$out/kernel.stamp.new"
+	run_logged "building the $flavour kernel" "$out/build.log" kmake bzImage modules
+	mv "$out/kernel.stamp.new" "$out/kernel.stamp"
+}
+
+build_programs() {
+	run_logged "building the kselftests" "$out/selftests.log" \
+		make -s -C "$tree/tools/testing/selftests/migrate_offload" \
+		OUTPUT="$out/selftests" USERLDFLAGS=-static install \
+		INSTALL_PATH="$out/selftests/install"
+}
+
+# A list for gen_init_cpio. Fixed dates and owners: same input, same archive.
+initramfs_list() {
+	local file
+	printf 'dir /%s 755 0 0\n' bin dev lib lib/modules opt opt/migrate_offload proc sys tmp
+	echo 'nod /dev/console 600 0 0 c 5 1'
+	echo "file /bin/busybox $(command -v busybox) 755 0 0"
+	echo "file /init $here/guest/init 755 0 0"
+	for file in "$here"/guest/{tests,health} "$out"/selftests/install/*; do
+		[ ! -x "$file" ] || echo "file /opt/migrate_offload/${file##*/} $file 755 0 0"
+	done
+	find "$out" -name '*.ko' | sort | while read -r file; do
+		echo "file /lib/modules/${file##*/} $file 644 0 0"
+	done
+}
+
+build_initramfs() {
+	initramfs_list > "$out/initramfs.list"
+	"$out/usr/gen_init_cpio" -t 0 "$out/initramfs.list" | gzip -n1 > "$out/initramfs.gz"
+}
+
+build_all() {
+	use_flavour "$1"
+	need_packages bc bison busybox-static cpio flex gcc libc6-dev libelf-dev make \
+		qemu-system-x86 rsync
+	exec 9> "$out/lock"
+	flock 9
+	tree=$("$here/tree.sh")
+	configure
+	build_kernel
+	build_programs
+	build_initramfs
+	exec 9>&-
+}
+
+# qemu_run ACCEL APPEND SERIAL...: boot; the initramfs and $job are the root.
+qemu_run() {
+	local accel=$1 append=$2
+	shift 2
+	# In this order: the kernel wants cpio headers, but not gzip's, aligned.
+	(cd "$job" && find job.d | cpio --quiet -o -H newc) |
+		cat - "$out/initramfs.gz" > "$job/initramfs"
+	# Node 2 is hotplugged memory, so that all of it is movable and can go.
+	timeout --foreground -k 5 "${VM_TIMEOUT:-900}" qemu-system-x86_64 \
+		-nodefaults -no-user-config -display none -no-reboot \
+		-machine pc,hmat=on -accel "$accel" -cpu max -smp 2,sockets=2 \
+		-m 1G,slots=1,maxmem=2G \
+		-object memory-backend-ram,id=m0,size=512M \
+		-object memory-backend-ram,id=m1,size=512M \
+		-object memory-backend-ram,id=m2,size=384M \
+		-numa node,nodeid=0,memdev=m0,cpus=0,initiator=0 \
+		-numa node,nodeid=1,memdev=m1,cpus=1,initiator=1 \
+		-numa node,nodeid=2,initiator=1 -device pc-dimm,memdev=m2,node=2 \
+		-numa dist,src=0,dst=1,val=20 -numa dist,src=1,dst=2,val=20 \
+		-numa dist,src=0,dst=2,val=30 \
+		"${hmat[@]}" \
+		-kernel "$out/arch/x86/boot/bzImage" -initrd "$job/initramfs" \
+		-append "$cmdline $append" \
+		"$@"
+}
+
+# What makes node 2 a slower memory tier: CPU, memory, latency and its contrary.
+hmat=()
+for pair in 0,0,10 0,1,20 0,2,300 1,0,20 1,1,10 1,2,300; do
+	IFS=, read -r initiator target latency <<< "$pair"
+	entry=hmat-lb,initiator=$initiator,target=$target,hierarchy=memory,data-type=access
+	hmat+=(-numa "$entry-latency,latency=$latency"
+		-numa "$entry-bandwidth,bandwidth=$((100000 / latency))M")
+done
+
+# Stalls are the host's more often than not.
+cmdline="console=ttyS0 panic=-1 oops=panic tsc=reliable page_poison=1"
+cmdline+=" rcupdate.rcu_cpu_stall_timeout=60 workqueue.watchdog_thresh=60"
+
+# KVM is there on many machines where a guest under it hangs: try, once a boot.
+accelerator() {
+	local cache=$build/accel boot_id
+	boot_id=$(cat /proc/sys/kernel/random/boot_id)
+	if [ "$(head -n 1 "$cache" 2> /dev/null)" != "$boot_id" ]; then
+		{ echo "$boot_id"; kvm_works && echo kvm || echo tcg,thread=multi; } > "$cache.new"
+		mv "$cache.new" "$cache"
+	fi
+	tail -n 1 "$cache"
+}
+
+kvm_works() {
+	[ -w /dev/kvm ] || return 1
+	info "does KVM work here?"
+	new_job true
+	VM_TIMEOUT=10 qemu_run kvm "" -serial null -serial stdio < /dev/null \
+		2> /dev/null | grep -q '^vm: exit 0'
+}
+
+# A fresh directory with the commands that the guest is to run.
+new_job() {
+	job=$out/job.$BASHPID
+	trap 'rm -rf "$job"' EXIT
+	rm -rf "$job"
+	mkdir -p "$job/job.d"
+	printf '%s\n' "$@" > "$job/job.d/.job"
+}
+
+# boot APPEND: run the job; its output is ours. The kernel's goes to console.log.
+boot() {
+	local append=$1
+	qemu_run "$(accelerator)" "$append" \
+		-serial "file:$out/console.log" -serial stdio < /dev/null
+}
+
+# What the kernel says when something is wrong with it. Better too much: a
+# harmless line that matches is for "harmless" below, by its full wording.
+splat='WARNING|BUG|KASAN:|KCSAN:|UBSAN|KFENCE|Oops|cut here|Call Trace|[Kk]ernel panic'
+splat+='|general protection|invalid opcode|double fault|[Uu]nable to handle'
+splat+='|sleeping function called|scheduling while atomic|INFO: task|INFO: trying'
+splat+='|possible (recursive|circular|irq lock)|inconsistent lock|lock inversion|bad unlock'
+splat+='|held lock|suspicious RCU|rcu.*(detected|starved)|soft lockup|hard LOCKUP'
+splat+='|workqueue: .*(hogged|lockup|flushing)|DMA-API:|page dumped|Bad page|bad_page'
+splat+='|pagealloc:|corruption|refcount_t|ODEBUG|use-after-free|nobody cared|out of memory|oom-kill'
+splat+='|unchecked MSR|page allocation failure|stack (overflow|guard)|Tainted'
+harmless='DMA-API: preallocated [0-9]+ debug entries$'
+harmless+='|DMA-API: debugging enabled by kernel config$'
+harmless+=$'|rcu: \tRCU callback double-/use-after-free debug is enabled\\.$'
+
+splats() { tr -d '\r' < "$1" | grep -aE "$splat" | grep -avE "$harmless"; }
+
+# One splat in a run's kernel log fails the run; so does a log without an end.
+check_console() {
+	local log=$1 bad=0
+	if splats "$log" > "$log.splats"; then
+		info "the kernel complained, see $log:"
+		head -n 20 "$log.splats" >&2
+		bad=1
+	fi
+	if ! grep -aq 'reboot: Power down' "$log"; then
+		info "the machine did not switch off by itself; the last of $log:"
+		tail -n 5 "$log" >&2
+		bad=1
+	fi
+	return $bad
+}
+
+# Would check_console() notice? One line of each kind, as kernels print them.
+check_splats() {
+	local line
+	while read -r line; do
+		splats <(echo "[    1.000000] $line") > /dev/null || die "not seen as a splat: $line"
+	done <<- 'END'
+		WARNING: CPU: 0 PID: 1 at mm/migrate.c:100 migrate_pages+0x1/0x2
+		BUG: KASAN: slab-use-after-free in mo_batch_put+0x1/0x2
+		BUG: sleeping function called from invalid context at mm/util.c:1
+		BUG: Bad page state in process migrate  pfn:12345
+		WARNING: possible circular locking dependency detected
+		WARNING: suspicious RCU usage
+		Oops: general protection fault, probably for non-canonical address
+		INFO: task migrate:100 blocked for more than 60 seconds.
+		rcu: INFO: rcu_preempt self-detected stall on CPU
+		DMA-API: migrate-offload-sim: device driver frees DMA memory with wrong function
+		page dumped because: VM_BUG_ON_FOLIO(!folio_test_locked(folio))
+		list_add corruption. next->prev should be prev
+		pagealloc: memory corruption
+	END
+	[ -z "$(splats <(echo '[    0.1] DMA-API: preallocated 65536 debug entries'))" ] ||
+		die "a harmless line is seen as a splat"
+}
+
+# tap_run WANT APPEND: run the job, judge its TAP and the kernel log; adds to
+# passed, failed, skipped.
+tap_run() {
+	local want=$1 append=$2 counts=$out/counts p f s
+	rm -f "$counts"
+	boot "$append" | tee "$out/tap.log" |
+		awk -v want="$want" -v counts="$counts" -v verbose="${V:-0}" -f "$here/tap.awk" || :
+	read -r p f s < "$counts" || die "no results"
+	if check_console "$out/console.log"; then p=$((p + 1)); else f=$((f + 1)); fi
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+
+selftest() {
+	passed=0 failed=0 skipped=0
+	build_all debug
+	check_splats
+
+	info "booting with migrate_offload=on"
+	new_job "exec tests boot.sh"
+	tap_run boot.sh migrate_offload=on
+
+	info "booting for the kselftests"
+	new_job "exec tests boot.sh ${programs[*]} health"
+	tap_run "boot.sh ${programs[*]} health" ""
+
+	stage_result selftest "$passed" "$failed" "$skipped"
+}
+
+demo() {
+	local ok bad
+	build_all fast
+	info "booting"
+	new_job "exec demo"
+	boot quiet | grep --line-buffered -v '^vm: exit' | tee "$out/demo.log" || :
+	ok=$(grep -c ' ok$' "$out/demo.log") || :
+	bad=$(grep -c ' FAILED$' "$out/demo.log") || :
+	check_console "$out/console.log" || bad=$((bad + 1))
+	# The last line, by which it says that it came to its end.
+	tail -n 1 "$out/demo.log" |
+		grep -qE '^demo: [1-9][0-9]* folios moved, [1-9][0-9]* engines, 0 bytes differ$' ||
+		bad=$((bad + 1))
+	stage_result demo "$ok" "$bad" 0 > "$out/demo.result"
+}
+
+run() {
+	local status file
+	build_all "$1"
+	shift
+	new_job "cd /job.d" "$*"
+	for file in ${VM_FILES-}; do
+		cp -L "$file" "$job/job.d/"
+	done
+	boot "${VM_APPEND-}" | sed -u "s/^vm: exit //;t end;b;:end w $out/status
+		d" || :
+	status=$(cat "$out/status")
+	[ -n "$status" ] || info "the command did not come to its end"
+	check_console "$out/console.log" || [ "$status" != 0 ] || status=1
+	return "${status:-1}"
+}
+
+shell() {
+	local rows columns
+	if [ -n "${RUN-}" ]; then
+		run "${1:-fast}" "$RUN"
+		return
+	fi
+	build_all "${1:-fast}"
+	read -r rows columns < <(stty size 2> /dev/null) || :
+	[ "${rows:-0}" != 0 ] || rows=24 columns=80
+	new_job "stty rows $rows cols $columns" \
+		"echo 'Ctrl-A X or \"exit\" leaves. Programs: /opt/migrate_offload'" \
+		"cd $sysfs" "exec sh -l"
+	touch "$job/job.d/.interactive"
+	VM_TIMEOUT=0 qemu_run "$(accelerator)" "${VM_APPEND-}" \
+		-serial "file:$out/console.log" -serial mon:stdio
+}
+
+sysfs=/sys/kernel/mm/migrate_offload
+
+case ${1-} in
+build) build_all "${2-}" ;;
+selftest | demo) "$1" ;;
+shell) shell "${2-}" ;;
+run) [ $# -ge 3 ] || die "usage: vm.sh run FLAVOUR COMMAND..."; run "${@:2}" ;;
+*) sed -n '/^#\t/s/^#\t//p' "$0" >&2; exit 2 ;;
+esac
