@@ -153,7 +153,7 @@ struct migrate_offload_ops {
  *	swiotlb is refused: the CPU would copy twice.
  * @max_addr: highest physical address that the engine reaches, 0 for any
  * @max_extent_bytes: longest extent in bytes, 0 for no limit; rounded down to
- *	whole pages
+ *	a multiple of PAGE_SIZE and @align
  * @align: alignment that @src, @dst and @len of extents need, in bytes, a
  *	power of two; 0 when PAGE_SIZE is enough. Folios that are not so
  *	aligned are refused.

@@ -405,8 +405,8 @@ EXPORT_SYMBOL_GPL(migrate_offload_extent_done);
  * Says that no byte of @batch can be read or written by the engine any more,
  * and that nothing of it is mapped for DMA. Extents without a result count as
  * not copied (-ECANCELED). Signals &migrate_offload_batch.result, if it was
- * not yet, and &migrate_offload_batch.quiesced, and ends the driver's use of
- * @batch: it may be submitted anew before this function returns.
+ * not yet, and &migrate_offload_batch.quiesced. The driver must not touch
+ * @batch any more: it may be submitted anew before this function returns.
  *
  * Context: Any, including hard interrupts. Takes &migrate_offload_batch.lock.
  */

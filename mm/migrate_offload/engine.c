@@ -72,7 +72,8 @@ static void mo_engine_quiesce(struct mo_engine *engine)
 	bool cookie;
 
 	mutex_lock(&engine->op_lock);
-	if (atomic_read(&engine->inflight)) {
+	/* It may have been reset since. */
+	if (!mo_engine_online(engine)) {
 		/* Fences wait for this: lockdep proves that it does not wait. */
 		cookie = dma_fence_begin_signalling();
 		engine->ops->quiesce(&engine->pub);
@@ -335,8 +336,9 @@ EXPORT_SYMBOL_GPL(migrate_offload_unregister);
  *
  * Takes the engine out of service as a missed deadline does: it is shown as
  * failed, &migrate_offload_ops.quiesce is called from a workqueue, and no
- * batch arrives until the administrator resets it. For a driver that learns
- * of a fatal error before a deadline tells.
+ * batch arrives until the administrator resets it or its driver says that it
+ * has recovered. For a driver that learns of a fatal error before a deadline
+ * tells.
  *
  * Context: Any, including hard interrupts, until migrate_offload_unregister()
  * returns.

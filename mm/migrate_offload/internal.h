@@ -34,8 +34,8 @@
 #include <linux/workqueue.h>
 
 /*
- * Folios in a batch. migrate_pages() brings at most so many base pages at
- * once, plus one folio.
+ * Folios in a batch. With 4K pages, migrate_pages() brings at most so many
+ * base pages at once, plus one folio; what is more makes another batch.
  */
 #define MO_BATCH_FOLIOS		512
 

@@ -34,11 +34,13 @@ static bool mo_batch_wait(struct mo_batch *batch)
 {
 	struct migrate_offload_batch *pub = &batch->pub;
 	struct mo_engine *engine = batch->engine;
+	unsigned long patience = jiffies;
 
 	if (mo_wait_until(&pub->result, batch->deadline)) {
+		if (mo_engine_online(engine))
+			patience += MO_QUIESCE_GRACE;
 		if (!pub->result.error ||
-		    (mo_engine_online(engine) &&
-		     mo_wait_until(&pub->quiesced, jiffies + MO_QUIESCE_GRACE)))
+		    mo_wait_until(&pub->quiesced, patience))
 			return true;
 		mo_engine_fail(engine, "errors, and not quiesced");
 	} else {

@@ -329,10 +329,15 @@ static int sim_reset(struct migrate_offload_engine *engine)
 {
 	struct sim *sim = engine->priv;
 
-	if (READ_ONCE(sim->stuck))
-		return -EIO;
-	WRITE_ONCE(sim->halted, false);
-	return 0;
+	int err = 0;
+
+	spin_lock_irq(&sim->lock);
+	if (sim->stuck)
+		err = -EIO;
+	else
+		sim->halted = false;
+	spin_unlock_irq(&sim->lock);
+	return err;
 }
 
 static const struct migrate_offload_ops sim_ops = {

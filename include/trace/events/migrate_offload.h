@@ -7,7 +7,7 @@
 
 #include <linux/tracepoint.h>
 
-/* A batch is about to be given to an engine. */
+/* A batch is about to be given to an engine, which may yet refuse it. */
 TRACE_EVENT(migrate_offload_submit,
 
 	TP_PROTO(const char *engine, u64 seqno, int nid,
