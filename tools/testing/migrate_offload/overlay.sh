@@ -15,7 +15,8 @@ repo_files() (
 		return
 	fi
 	for path; do
-		[ ! -e "$path" ] || find "$path" -type f ! -name '*.o' ! -name '*~'
+		[ ! -e "$path" ] || find "$path" \( -path ./build -o -name .git \) -prune -o \
+			-type f ! -name '*.o' ! -name '*~' -printf '%p\n' | sed 's,^\./,,'
 	done
 )
 

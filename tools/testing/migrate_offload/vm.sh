@@ -21,7 +21,9 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=lib.sh
 . "$here/lib.sh"
 
-programs=(migrate reasons sysfs trace.sh faults)
+# In this order: boot.sh wants to find what the kernel came up with, and engines
+# are not the same after what faults does to them.
+programs=(boot.sh migrate reasons sysfs trace.sh faults)
 
 use_flavour() {
 	case $1 in
@@ -72,15 +74,19 @@ changed_since() {
 build_kernel() {
 	changed_since "$out/kernel.stamp" || return 0
 	touch "$out/kernel.stamp.new"
-	run_logged "building the $flavour kernel" "$out/build.log" kmake bzImage modules
+	run_logged "building the $flavour kernel" "$out/build.log" kmake bzImage modules 9>&-
 	mv "$out/kernel.stamp.new" "$out/kernel.stamp"
 }
 
 build_programs() {
+	local ksft=(make -s -C "$tree/tools/testing/selftests/migrate_offload"
+		OUTPUT="$out/selftests" USERLDFLAGS=-static)
 	run_logged "building the kselftests" "$out/selftests.log" \
-		make -s -C "$tree/tools/testing/selftests/migrate_offload" \
-		OUTPUT="$out/selftests" USERLDFLAGS=-static install \
-		INSTALL_PATH="$out/selftests/install"
+		"${ksft[@]}" install INSTALL_PATH="$out/selftests/install" 9>&-
+	# A new one must not be forgotten here.
+	diff <("${ksft[@]}" emit_tests | sed 's/.*://' | sort) \
+		<(printf '%s\n' "${programs[@]}" | sort) >&2 ||
+		die "vm.sh and the kselftests' Makefile do not name the same programs"
 }
 
 # A list for gen_init_cpio. Fixed dates and owners: same input, same archive.
@@ -107,14 +113,15 @@ build_all() {
 	use_flavour "$1"
 	need_packages bc bison busybox-static cpio flex gcc libc6-dev libelf-dev make \
 		qemu-system-x86 rsync
+	# Until we end: a run has a log, a job and a kernel of its own.
 	exec 9> "$out/lock"
-	flock 9
+	flock -n 9 || { info "waiting for another vm.sh ($flavour)"; flock 9; }
 	tree=$("$here/tree.sh")
 	configure
 	build_kernel
 	build_programs
 	build_initramfs
-	exec 9>&-
+	rm -f "$out/console.log"
 }
 
 # qemu_run ACCEL APPEND SERIAL...: boot; the initramfs and $job are the root.
@@ -269,8 +276,8 @@ selftest() {
 	tap_run boot.sh migrate_offload=on
 
 	info "booting for the kselftests"
-	new_job "exec tests boot.sh ${programs[*]} health"
-	tap_run "boot.sh ${programs[*]} health" ""
+	new_job "exec tests ${programs[*]} health"
+	tap_run "${programs[*]} health" ""
 
 	stage_result selftest "$passed" "$failed" "$skipped"
 }
@@ -280,13 +287,13 @@ demo() {
 	build_all fast
 	info "booting"
 	new_job "exec demo"
-	boot quiet | grep --line-buffered -v '^vm: exit' | tee "$out/demo.log" || :
+	boot "" | tee "$out/demo.log" | grep --line-buffered -v '^vm: exit' || :
 	ok=$(grep -c ' ok$' "$out/demo.log") || :
 	bad=$(grep -c ' FAILED$' "$out/demo.log") || :
 	check_console "$out/console.log" || bad=$((bad + 1))
-	# The last line, by which it says that it came to its end.
-	tail -n 1 "$out/demo.log" |
-		grep -qE '^demo: [1-9][0-9]* folios moved, [1-9][0-9]* engines, 0 bytes differ$' ||
+	# Did it come to its end, and does it think that all is well?
+	tail -n 2 "$out/demo.log" | paste -sd ' ' |
+		grep -qE '^demo: [1-9][0-9]* folios moved, [1-9][0-9]* engines, 0 bytes differ vm: exit 0$' ||
 		bad=$((bad + 1))
 	stage_result demo "$ok" "$bad" 0 > "$out/demo.result"
 }
