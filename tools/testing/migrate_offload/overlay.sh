@@ -8,15 +8,16 @@
 patch_dir=$root/patches/$base
 overlay_roots=(include mm drivers Documentation tools/testing/selftests/migrate_offload Kconfig)
 
-# All files of ours under PATH...; without git (a tarball), all files there are.
+# All files of ours under PATH...; without git (a tarball), all files there.
 repo_files() (
 	cd "$root" || exit
-	if [ -e .git ] && git ls-files -co --exclude-standard -- "$@" 2> /dev/null; then
-		return
-	fi
-	for path; do
-		[ ! -e "$path" ] || find "$path" \( -path ./build -o -name .git \) -prune -o \
-			-type f ! -name '*.o' ! -name '*~' -printf '%p\n' | sed 's,^\./,,'
+	if [ -e .git ] && git ls-files > /dev/null 2>&1; then
+		git ls-files -co --exclude-standard -- "$@"
+	else
+		{ find "$@" \( -path ./build -o -name .git \) -prune -o -type f ! -name '*.o' ! -name '*~' -print \
+			2> /dev/null || :; } | sed 's,^\./,,'
+	fi | while read -r path; do
+		[ ! -e "$path" ] || echo "$path" # git has not been told of what is gone
 	done
 )
 
@@ -24,7 +25,6 @@ repo_files() (
 overlay_files() {
 	local path
 	repo_files "${overlay_roots[@]}" | sort | while read -r path; do
-		[ -e "$root/$path" ] || continue # deleted, but git has not been told
 		case $path in
 		# A kernel tree has a Kconfig of its own at its root.
 		Kconfig) printf '%s\t%s\n' "$path" mm/migrate_offload/Kconfig ;;
