@@ -7,15 +7,13 @@
  * resolved whenever the choice or the registry changes; submitting reads only
  * the result, under RCU.
  */
+#include <linux/cpufeature.h>
 #include <linux/ctype.h>
 #include <linux/migrate.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
 #include <linux/topology.h>
-#ifdef CONFIG_ARM64_MTE
-#include <asm/cpufeature.h>
-#endif
 
 #include "internal.h"
 

@@ -20,6 +20,8 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=lib.sh
 . "$here/lib.sh"
+# shellcheck source=splats.sh
+. "$here/splats.sh"
 
 # In this order: boot.sh wants to find what the kernel came up with, and engines
 # are not the same after what faults does to them.
@@ -197,22 +199,6 @@ boot() {
 	qemu_run "$(accelerator)" "$append" \
 		-serial "file:$out/console.log" -serial stdio < /dev/null
 }
-
-# What the kernel says when something is wrong with it. Better too much: a
-# harmless line that matches is for "harmless" below, by its full wording.
-splat='WARNING|BUG|KASAN:|KCSAN:|UBSAN|KFENCE|Oops|cut here|Call Trace|[Kk]ernel panic'
-splat+='|general protection|invalid opcode|double fault|[Uu]nable to handle'
-splat+='|sleeping function called|scheduling while atomic|INFO: task|INFO: trying'
-splat+='|possible (recursive|circular|irq lock)|inconsistent lock|lock inversion|bad unlock'
-splat+='|held lock|suspicious RCU|rcu.*(detected|starved)|soft lockup|hard LOCKUP'
-splat+='|workqueue: .*(hogged|lockup|flushing)|DMA-API:|page dumped|Bad page|bad_page'
-splat+='|pagealloc:|corruption|refcount_t|ODEBUG|use-after-free|nobody cared|out of memory|oom-kill'
-splat+='|unchecked MSR|page allocation failure|stack (overflow|guard)|Tainted'
-harmless='DMA-API: preallocated [0-9]+ debug entries$'
-harmless+='|DMA-API: debugging enabled by kernel config$'
-harmless+=$'|rcu: \tRCU callback double-/use-after-free debug is enabled\\.$'
-
-splats() { tr -d '\r' < "$1" | grep -aE "$splat" | grep -avE "$harmless"; }
 
 # One splat in a run's kernel log fails the run; so does a log without an end.
 check_console() {

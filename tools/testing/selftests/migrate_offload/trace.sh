@@ -94,7 +94,8 @@ equal "$(grep -c ' migrate_offload_complete: .* error=0 ' $instance/trace)" \
 	"$(events submit)" "without an error"
 equal "$(events timeout) $(events quarantine) $(events release)" "0 0 0" \
 	"no timeout, quarantine, release events"
-equal "$(grep -c 'migrate_offload_submit: engine=sim0 .* nid=1 reason=syscall_or_cpuset ' $instance/trace)" \
+named='migrate_offload_submit: engine=sim0 .* nid=1 reason=syscall_or_cpuset '
+equal "$(grep -c "$named" $instance/trace)" \
 	"$(events submit)" "engine, node and reason are named"
 
 # All is refused.
