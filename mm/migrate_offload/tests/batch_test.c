@@ -54,16 +54,29 @@ static struct test_batch *test_batch(struct kunit *test,
 	return batch;
 }
 
-/* Two blocks of FIXTURE_BLOCK_PAGES folios of one page each. */
-static void test_base_pages(struct kunit *test, struct fixture_block **src,
-			    struct fixture_block **dst)
+/* Folios of one page each, all of them adjacent, on both sides. */
+struct test_pages {
+	struct fixture_block *src;
+	struct fixture_block *dst;
+};
+
+static struct test_pages test_pages(struct kunit *test)
 {
 	unsigned char *orders = kunit_kzalloc(test, FIXTURE_BLOCK_PAGES,
 					      GFP_KERNEL);
+	struct test_pages pages;
 
 	KUNIT_ASSERT_NOT_NULL(test, orders);
-	*src = fixture_block(test, orders, FIXTURE_BLOCK_PAGES);
-	*dst = fixture_block(test, orders, FIXTURE_BLOCK_PAGES);
+	pages.src = fixture_block(test, orders, FIXTURE_BLOCK_PAGES);
+	pages.dst = fixture_block(test, orders, FIXTURE_BLOCK_PAGES);
+	return pages;
+}
+
+static bool test_batch_add(struct mo_batch *batch, struct test_pages *pages,
+			   unsigned int src, unsigned int dst)
+{
+	return mo_batch_add(batch, pages->src->folios[src],
+			    pages->dst->folios[dst]);
 }
 
 /* Which pairs of pages, by number in their blocks, make which extents. */
@@ -110,24 +123,26 @@ static void batch_merges_adjacent_pairs(struct kunit *test)
 {
 	const struct merge_param *param = test->param_value;
 	struct migrate_offload_engine_info info = fake_info();
-	struct fixture_block *src, *dst;
 	struct test_batch *batch;
+	struct test_pages pages;
 	struct fake_engine *fake;
 	unsigned int i, page = 0;
 
 	info.max_extent_bytes = param->max_extent_bytes;
 	info.max_extents = param->max_extents;
 	fake = fake_register(test, &info);
-	test_base_pages(test, &src, &dst);
+	pages = test_pages(test);
 	batch = test_batch(test, fake);
 
 	for (i = 0; i < param->nr; i++)
-		KUNIT_ASSERT_NOT_NULL(test, mo_batch_add(batch->mo,
-			src->folios[param->src[i]], dst->folios[param->dst[i]]));
+		KUNIT_ASSERT_TRUE(test, test_batch_add(batch->mo, &pages,
+						       param->src[i],
+						       param->dst[i]));
 	/* The tables of full batches have one pair more. */
 	if (i < ARRAY_SIZE(param->src) && param->src[i])
-		KUNIT_EXPECT_NULL(test, mo_batch_add(batch->mo,
-			src->folios[param->src[i]], dst->folios[param->dst[i]]));
+		KUNIT_EXPECT_FALSE(test, test_batch_add(batch->mo, &pages,
+							param->src[i],
+							param->dst[i]));
 	mo_batch_seal(batch->mo);
 
 	KUNIT_EXPECT_EQ(test, param->nr, batch->mo->nr_pairs);
@@ -137,9 +152,9 @@ static void batch_merges_adjacent_pairs(struct kunit *test)
 		struct migrate_offload_extent *extent = &batch->pub->extents[i];
 
 		KUNIT_EXPECT_EQ(test, extent->src,
-				page_to_phys(src->page + param->src[page]));
+				page_to_phys(pages.src->page + param->src[page]));
 		KUNIT_EXPECT_EQ(test, extent->dst,
-				page_to_phys(dst->page + param->dst[page]));
+				page_to_phys(pages.dst->page + param->dst[page]));
 		KUNIT_EXPECT_EQ(test, extent->len,
 				param->pages[i] * PAGE_SIZE);
 		KUNIT_EXPECT_EQ(test, extent->channel, 0);
@@ -150,17 +165,17 @@ static void batch_merges_adjacent_pairs(struct kunit *test)
 /* Poison costs the CPU one folio, not its neighbours. */
 static void batch_of_cpu_merges_nothing(struct kunit *test)
 {
-	struct fixture_block *src, *dst;
-	struct test_batch *batch;
-	struct fake_engine *fake;
 	struct migrate_offload_engine_info info = fake_info();
+	struct test_batch *batch;
+	struct test_pages pages;
+	struct fake_engine *fake;
 
 	fake = fake_register(test, &info);
 	fake->mo->by_cpu = true;
-	test_base_pages(test, &src, &dst);
+	pages = test_pages(test);
 	batch = test_batch(test, fake);
-	mo_batch_add(batch->mo, src->folios[0], dst->folios[0]);
-	mo_batch_add(batch->mo, src->folios[1], dst->folios[1]);
+	test_batch_add(batch->mo, &pages, 0, 0);
+	test_batch_add(batch->mo, &pages, 1, 1);
 	mo_batch_seal(batch->mo);
 	KUNIT_EXPECT_EQ(test, 2, batch->pub->nr_extents);
 	fake->mo->by_cpu = false;
@@ -169,19 +184,17 @@ static void batch_of_cpu_merges_nothing(struct kunit *test)
 static void batch_takes_512_folios(struct kunit *test)
 {
 	struct migrate_offload_engine_info info = fake_info();
-	struct fixture_block *src, *dst;
 	struct test_batch *batch;
+	struct test_pages pages;
 	struct fake_engine *fake;
 	unsigned int i;
 
 	fake = fake_register(test, &info);
-	test_base_pages(test, &src, &dst);
+	pages = test_pages(test);
 	batch = test_batch(test, fake);
 	for (i = 0; i < MO_BATCH_FOLIOS; i++)
-		KUNIT_ASSERT_NOT_NULL(test, mo_batch_add(batch->mo,
-				src->folios[i], dst->folios[i]));
-	KUNIT_EXPECT_NULL(test, mo_batch_add(batch->mo, src->folios[i],
-					     dst->folios[i]));
+		KUNIT_ASSERT_TRUE(test, test_batch_add(batch->mo, &pages, i, i));
+	KUNIT_EXPECT_FALSE(test, test_batch_add(batch->mo, &pages, i, i));
 	mo_batch_seal(batch->mo);
 	KUNIT_EXPECT_EQ(test, 1, batch->pub->nr_extents);
 	KUNIT_EXPECT_EQ(test, SZ_2M, batch->pub->extents[0].len);
@@ -363,9 +376,9 @@ static unsigned int property_fill(struct kunit *test, struct property *p,
 {
 	unsigned int i = property_random(p, p->nr), j = i, nr;
 	unsigned int wanted = 1 + property_random(p, 300);
-	unsigned int nr_extents, last_len;
+	size_t bytes, len, last_len;
+	unsigned int nr_extents;
 	bool fits, added;
-	size_t bytes;
 
 	memset(&p->model, 0, sizeof(p->model));
 	for (nr = 0; nr < wanted; nr++) {
@@ -392,9 +405,8 @@ static unsigned int property_fill(struct kunit *test, struct property *p,
 		KUNIT_ASSERT_EQ(test, nr, batch->mo->nr_pairs);
 		KUNIT_ASSERT_EQ(test, nr_extents, batch->pub->nr_extents);
 		KUNIT_ASSERT_EQ(test, bytes, batch->pub->bytes);
-		if (nr)
-			KUNIT_ASSERT_EQ(test, last_len,
-				batch->pub->extents[nr_extents - 1].len);
+		len = nr ? batch->pub->extents[nr_extents - 1].len : 0;
+		KUNIT_ASSERT_EQ(test, last_len, len);
 		break;
 	}
 	KUNIT_ASSERT_EQ(test, p->model.nr_extents, batch->pub->nr_extents);
@@ -547,15 +559,13 @@ KUNIT_ARRAY_PARAM(order, order_params, order_desc);
 static struct test_batch *test_batch_of_four(struct kunit *test,
 					     struct fake_engine *fake)
 {
-	struct fixture_block *src, *dst;
-	struct test_batch *batch;
+	struct test_pages pages = test_pages(test);
+	struct test_batch *batch = test_batch(test, fake);
 	unsigned int i;
 
-	test_base_pages(test, &src, &dst);
-	batch = test_batch(test, fake);
 	for (i = 0; i < 4; i++)
-		KUNIT_ASSERT_NOT_NULL(test, mo_batch_add(batch->mo,
-			src->folios[2 * i], dst->folios[2 * i]));
+		KUNIT_ASSERT_TRUE(test, test_batch_add(batch->mo, &pages, 2 * i,
+						       2 * i));
 	mo_batch_seal(batch->mo);
 	KUNIT_ASSERT_EQ(test, 4, batch->pub->nr_extents);
 	return batch;
@@ -764,19 +774,19 @@ static void batch_priv_is_the_drivers(struct kunit *test)
 static void batch_can_be_canceled(struct kunit *test)
 {
 	struct migrate_offload_engine_info info = fake_info();
-	struct fixture_block *src, *dst;
+	struct test_pages pages;
 	struct mo_batch *batch;
 	struct fake_engine *fake;
 	unsigned int i;
 
 	info.max_batches = 1;
 	fake = fake_register(test, &info);
-	test_base_pages(test, &src, &dst);
+	pages = test_pages(test);
 	for (i = 0; i < 3; i++) {
 		batch = mo_batch_get(fake->mo);
 		KUNIT_ASSERT_NOT_NULL(test, batch);
 		if (i > 0)
-			mo_batch_add(batch, src->folios[0], dst->folios[0]);
+			test_batch_add(batch, &pages, 0, 0);
 		if (i > 1)
 			mo_batch_seal(batch);
 		mo_batch_cancel(batch);

@@ -9,6 +9,7 @@
 #define _MM_MIGRATE_OFFLOAD_TESTS_FIXTURE_H
 
 #include <kunit/test.h>
+#include <linux/bits.h>
 #include <linux/migrate.h>
 
 #include "../internal.h"
@@ -41,12 +42,9 @@ bool fixture_filled(struct folio *folio, u32 seed);
 
 struct folio *fixture_folio(struct kunit *test, unsigned int order);
 
-/*
- * Folios that lie next to each other in one block of 1 << @order pages:
- * orders[] of them, which must fit where they come.
- */
+/* Folios that lie next to each other, and fill one block of memory. */
 #define FIXTURE_BLOCK_ORDER	10
-#define FIXTURE_BLOCK_PAGES	(1 << FIXTURE_BLOCK_ORDER)
+#define FIXTURE_BLOCK_PAGES	BIT(FIXTURE_BLOCK_ORDER)
 
 struct fixture_block {
 	struct page *page;
@@ -54,6 +52,7 @@ struct fixture_block {
 	struct folio *folios[FIXTURE_BLOCK_PAGES];
 };
 
+/* @nr folios of @orders, each aligned where it comes. */
 struct fixture_block *fixture_block(struct kunit *test,
 				    const unsigned char *orders,
 				    unsigned int nr);

@@ -74,13 +74,15 @@ static ssize_t sysfs_write(const char *path, const char *text, size_t len)
 	return err == len ? 0 : err;
 }
 
-#define EXPECT_READS(test, path, text)					\
-do {									\
-	char __buf[512];						\
-									\
-	KUNIT_EXPECT_GE(test, sysfs_read(path, __buf, sizeof(__buf)), 0);	\
-	KUNIT_EXPECT_STREQ(test, text, __buf);				\
-} while (0)
+static void sysfs_expect(struct kunit *test, const char *path,
+			 const char *text)
+{
+	char buf[512];
+
+	KUNIT_EXPECT_GE_MSG(test, sysfs_read(path, buf, sizeof(buf)), 0, "%s",
+			    path);
+	KUNIT_EXPECT_STREQ_MSG(test, text, buf, "%s", path);
+}
 
 /* Files, what is good for them, and what is not. */
 struct write_param {
@@ -210,26 +212,26 @@ static void sysfs_describes_an_engine(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOENT, sysfs_read("engines/fake0/state", buf,
 						  sizeof(buf)));
 	fake = fake_register(test, &info);
-	EXPECT_READS(test, "engines/fake0/driver", "fake\n");
-	EXPECT_READS(test, "engines/fake0/state", "online\n");
-	EXPECT_READS(test, "engines/fake0/numa_node", "0\n");
-	EXPECT_READS(test, "engines/fake0/timeout_ms", "1234\n");
-	EXPECT_READS(test, "engines/fake0/limits/max_addr",
+	sysfs_expect(test, "engines/fake0/driver", "fake\n");
+	sysfs_expect(test, "engines/fake0/state", "online\n");
+	sysfs_expect(test, "engines/fake0/numa_node", "0\n");
+	sysfs_expect(test, "engines/fake0/timeout_ms", "1234\n");
+	sysfs_expect(test, "engines/fake0/limits/max_addr",
 		     "0x000000003fffffff\n");
-	EXPECT_READS(test, "engines/fake0/limits/max_extent_bytes", "1048576\n");
-	EXPECT_READS(test, "engines/fake0/limits/align", "8192\n");
-	EXPECT_READS(test, "engines/fake0/limits/max_extents", "17\n");
-	EXPECT_READS(test, "engines/fake0/limits/max_batches", "3\n");
-	EXPECT_READS(test, "engines/fake0/limits/channels", "5\n");
-	EXPECT_READS(test, "engines/fake0/limits/min_bytes", "65536\n");
-	EXPECT_READS(test, "engines/fake0/stats/inflight", "0\n");
+	sysfs_expect(test, "engines/fake0/limits/max_extent_bytes", "1048576\n");
+	sysfs_expect(test, "engines/fake0/limits/align", "8192\n");
+	sysfs_expect(test, "engines/fake0/limits/max_extents", "17\n");
+	sysfs_expect(test, "engines/fake0/limits/max_batches", "3\n");
+	sysfs_expect(test, "engines/fake0/limits/channels", "5\n");
+	sysfs_expect(test, "engines/fake0/limits/min_bytes", "65536\n");
+	sysfs_expect(test, "engines/fake0/stats/inflight", "0\n");
 
 	fake_unregister(test, fake);
 	KUNIT_EXPECT_EQ(test, -ENOENT, sysfs_read("engines/fake0/state", buf,
 						  sizeof(buf)));
 	/* The name, and so the directory, can be used again. */
 	fake_register(test, &info);
-	EXPECT_READS(test, "engines/fake0/state", "online\n");
+	sysfs_expect(test, "engines/fake0/state", "online\n");
 }
 
 static void sysfs_shows_and_resets_failure(struct kunit *test)
@@ -239,14 +241,14 @@ static void sysfs_shows_and_resets_failure(struct kunit *test)
 
 	fake = fake_register(test, &info);
 	migrate_offload_engine_failed(fake->engine);
-	EXPECT_READS(test, "engines/fake0/state", "failed\n");
+	sysfs_expect(test, "engines/fake0/state", "failed\n");
 	KUNIT_EXPECT_EQ(test, -EINVAL, sysfs_write("engines/fake0/reset", "2", 1));
 	fake->reset_error = -EIO;
 	KUNIT_EXPECT_EQ(test, -EIO, sysfs_write("engines/fake0/reset", "1\n", 2));
-	EXPECT_READS(test, "engines/fake0/state", "failed\n");
+	sysfs_expect(test, "engines/fake0/state", "failed\n");
 	fake->reset_error = 0;
 	KUNIT_EXPECT_EQ(test, 0, sysfs_write("engines/fake0/reset", "1\n", 2));
-	EXPECT_READS(test, "engines/fake0/state", "online\n");
+	sysfs_expect(test, "engines/fake0/state", "online\n");
 }
 
 static void sysfs_close(void *file)
@@ -297,17 +299,17 @@ static void sysfs_counts(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, fixture_pairs_begin(pairs, MR_SYSCALL));
 	fixture_pairs_end(pairs);
 
-	EXPECT_READS(test, "engines/fake0/stats/batches", "1\n");
-	EXPECT_READS(test, "engines/fake0/stats/folios", "3\n");
-	EXPECT_READS(test, "engines/fake0/stats/bytes", "24576\n");
+	sysfs_expect(test, "engines/fake0/stats/batches", "1\n");
+	sysfs_expect(test, "engines/fake0/stats/folios", "3\n");
+	sysfs_expect(test, "engines/fake0/stats/bytes", "24576\n");
 	/* 24 KiB are more than 16, and not more than 64. */
-	EXPECT_READS(test, "engines/fake0/cost/batches_16K", "0\n");
-	EXPECT_READS(test, "engines/fake0/cost/batches_64K", "1\n");
-	EXPECT_READS(test, "engines/fake0/cost/batches_256K", "0\n");
+	sysfs_expect(test, "engines/fake0/cost/batches_16K", "0\n");
+	sysfs_expect(test, "engines/fake0/cost/batches_64K", "1\n");
+	sysfs_expect(test, "engines/fake0/cost/batches_256K", "0\n");
 	for (i = 0; i < ARRAY_SIZE(engine_names); i++) {
 		snprintf(path, sizeof(path), "engines/fake0/stats/%s",
 			 engine_names[i]);
-		EXPECT_READS(test, path, "0\n");
+		sysfs_expect(test, path, "0\n");
 	}
 
 	fixture_node_stats_since(test, &before, &stats);
@@ -315,13 +317,13 @@ static void sysfs_counts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 3, stats.copied_engine);
 	fixture_node_stats(&stats);
 	snprintf(text, sizeof(text), "%llu\n", stats.copied_engine);
-	EXPECT_READS(test, "nodes/node0/stats/copied_engine", text);
+	sysfs_expect(test, "nodes/node0/stats/copied_engine", text);
 	for (i = 0; i < MO_NR_REFUSALS; i++) {
 		KUNIT_ASSERT_NOT_NULL(test, mo_refusal_names[i]);
 		snprintf(path, sizeof(path), "nodes/node0/stats/refused_%s",
 			 mo_refusal_names[i]);
 		snprintf(text, sizeof(text), "%llu\n", stats.refused[i]);
-		EXPECT_READS(test, path, text);
+		sysfs_expect(test, path, text);
 	}
 }
 
@@ -364,7 +366,7 @@ static void sysfs_cost_is_by_size(struct kunit *test)
 	for (i = 0; i < MO_NR_COST_CLASSES; i++) {
 		snprintf(path, sizeof(path), "engines/fake0/cost/batches_%s",
 			 names[i]);
-		EXPECT_READS(test, path, i == param->class ? "1\n" : "0\n");
+		sysfs_expect(test, path, i == param->class ? "1\n" : "0\n");
 	}
 }
 

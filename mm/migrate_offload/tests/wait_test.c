@@ -60,13 +60,13 @@ static void wait_expect_refs(struct kunit *test, struct fixture_pairs *pairs,
 	KUNIT_EXPECT_EQ(test, refs, folio_ref_count(pairs->dst[i]));
 }
 
-static long wait_quarantined(struct fake_engine *fake)
+static int wait_quarantined(struct fake_engine *fake)
 {
 	return atomic_long_read(&fake->mo->quarantined_pages);
 }
 
 /* One folio's failure is not another's. */
-static void wait_is_for_each_folio(struct kunit *test)
+static void wait_is_per_folio(struct kunit *test)
 {
 	struct mo_engine_stats stats;
 	struct mo_node_stats before, node;
@@ -416,7 +416,7 @@ static void wait_quarantines_large_folios(struct kunit *test)
 }
 
 static struct kunit_case wait_test_cases[] = {
-	KUNIT_CASE(wait_is_for_each_folio),
+	KUNIT_CASE(wait_is_per_folio),
 	KUNIT_CASE(wait_in_any_order),
 	KUNIT_CASE(wait_gives_private_back),
 	KUNIT_CASE_PARAM(wait_is_for_all_of_a_folio, large_gen_params),
