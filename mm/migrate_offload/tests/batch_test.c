@@ -2,6 +2,7 @@
 /*
  * KUnit tests of mm/migrate_offload/batch.c
  */
+#include <linux/io.h>
 #include <linux/mm.h>
 #include <linux/prandom.h>
 #include <linux/sizes.h>

@@ -5,6 +5,7 @@
 #include <linux/buffer_head.h>
 #include <linux/delay.h>
 #include <linux/file.h>
+#include <linux/io.h>
 #include <linux/kthread.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>

@@ -158,7 +158,7 @@ static void sysfs_checks_input(struct kunit *test)
 {
 	const struct write_param *param = test->param_value;
 	struct migrate_offload_engine_info info = fake_info();
-	char before[512], after[512];
+	char before[256], after[256];
 	bool readable;
 
 	fixture_node(test);
