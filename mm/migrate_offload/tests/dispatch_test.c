@@ -6,11 +6,11 @@
 #include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/io.h>
-#include <linux/kthread.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/pagemap.h>
+#include <linux/poison.h>
 #include <linux/sched/mm.h>
 #include <linux/shmem_fs.h>
 #include <linux/sizes.h>
@@ -522,17 +522,24 @@ struct retry {
 	bool seen;
 };
 
+/*
+ * Until the first move, dst->private is the pair, or the marker; during the
+ * move, the destination is on no list.
+ */
+static bool retry_is_due(struct folio *dst)
+{
+	return !READ_ONCE(dst->private) &&
+	       READ_ONCE(dst->lru.next) != LIST_POISON1;
+}
+
 static void retry_work(struct work_struct *work)
 {
 	struct retry *retry = container_of(work, struct retry, work);
 	unsigned int i;
 
-	/* Until the first move, dst->private is the pair, or the marker. */
-	for (i = 0; i < 10000 && !retry->seen; i++) {
-		retry->seen = !READ_ONCE(retry->dst->private);
-		if (!retry->seen)
-			usleep_range(500, 1000);
-	}
+	for (i = 0; i < 10000 && !retry_is_due(retry->dst); i++)
+		usleep_range(500, 1000);
+	retry->seen = retry_is_due(retry->dst);
 	fixture_fill(retry->src, 4711);
 	folio_put(retry->src);
 	fake_finish_all(retry->fake);

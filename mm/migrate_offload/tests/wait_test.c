@@ -2,6 +2,7 @@
 /*
  * KUnit tests of mm/migrate_offload/wait.c
  */
+#include <linux/irq_work.h>
 #include <linux/mm.h>
 #include <linux/sizes.h>
 
@@ -415,6 +416,136 @@ static void wait_quarantines_large_folios(struct kunit *test)
 	wait_expect_refs(test, pairs, 0, 1);
 }
 
+struct wait_irq {
+	struct irq_work work;
+	struct fake_engine *fake;
+	void (*function)(struct fake_engine *fake);
+	bool hard;
+};
+
+static void wait_irq_work(struct irq_work *work)
+{
+	struct wait_irq *irq = container_of(work, struct wait_irq, work);
+
+	irq->hard = in_hardirq();
+	irq->function(irq->fake);
+}
+
+static void wait_irq_sync(void *data)
+{
+	struct wait_irq *irq = data;
+
+	irq_work_sync(&irq->work);
+}
+
+static void wait_irq_submit(struct fake_engine *fake,
+			    struct migrate_offload_batch *batch)
+{
+	struct wait_irq *irq = fake->data;
+
+	irq_work_queue(&irq->work);
+}
+
+/* Have @function called by an interrupt after each submission. */
+static struct wait_irq *wait_irq(struct kunit *test, struct fake_engine *fake,
+				 void (*function)(struct fake_engine *fake))
+{
+	struct wait_irq *irq = kunit_kzalloc(test, sizeof(*irq), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, irq);
+	irq->work = IRQ_WORK_INIT_HARD(wait_irq_work);
+	irq->fake = fake;
+	irq->function = function;
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, wait_irq_sync,
+							   irq));
+	fake->data = irq;
+	fake->on_submit = wait_irq_submit;
+	return irq;
+}
+
+/* Engines report from interrupts. */
+static void wait_ends_by_interrupt(struct kunit *test)
+{
+	struct fake_engine *fake = wait_engine(test, 0);
+	struct wait_irq *irq = wait_irq(test, fake, fake_finish_all);
+	struct fixture_pairs *pairs = fixture_pairs(test);
+
+	fake->fail_extent = 2;
+	fixture_pairs_fill(test, pairs, NR_PAIRS, 0);
+	KUNIT_ASSERT_TRUE(test, fixture_pairs_begin(pairs, MR_SYSCALL));
+	wait_expect(test, pairs, 0, 0, true);
+	wait_expect(test, pairs, 1, 0, true);
+	wait_expect(test, pairs, 2, 0, false);
+	wait_expect(test, pairs, 3, 0, true);
+	KUNIT_EXPECT_TRUE(test, irq->hard);
+}
+
+static void wait_irq_failed(struct fake_engine *fake)
+{
+	migrate_offload_engine_failed(fake->engine);
+}
+
+/* They find out that they are dead in interrupts, too. */
+static void wait_ends_by_failure(struct kunit *test)
+{
+	struct fake_engine *fake = wait_engine(test, 0);
+	struct wait_irq *irq = wait_irq(test, fake, wait_irq_failed);
+	struct fixture_pairs *pairs = fixture_pairs(test);
+	unsigned int i;
+
+	fixture_pairs_fill(test, pairs, NR_PAIRS, 0);
+	KUNIT_ASSERT_TRUE(test, fixture_pairs_begin(pairs, MR_SYSCALL));
+	for (i = 0; i < NR_PAIRS; i++)
+		wait_expect(test, pairs, i, 0, false);
+	KUNIT_EXPECT_TRUE(test, irq->hard);
+	KUNIT_EXPECT_EQ(test, MO_FAILED, fake->mo->state);
+}
+
+/* The last to be done with a batch may be an interrupt. */
+static void wait_batch_is_recycled_by_interrupt(struct kunit *test)
+{
+	struct fake_engine *fake = wait_engine(test, 0);
+	struct wait_irq *irq = wait_irq(test, fake, fake_let_go_all);
+	struct fixture_pairs *pairs;
+	unsigned int i;
+
+	fake->on_submit = NULL;
+	fake->stubborn = true;
+	pairs = wait_hold(test, fake);
+	for (i = 0; i < NR_PAIRS; i++)
+		wait_expect(test, pairs, i, 0, true);
+	fixture_pairs_end(pairs);
+	irq_work_queue(&irq->work);
+	irq_work_sync(&irq->work);
+	KUNIT_EXPECT_TRUE(test, irq->hard);
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&fake->mo->inflight));
+	KUNIT_EXPECT_EQ(test, fake->mo->max_batches,
+			list_count_nodes(&fake->mo->slots));
+}
+
+/* And let go in interrupts, where folios cannot be freed. */
+static void wait_quarantine_ends_by_interrupt(struct kunit *test)
+{
+	struct fake_engine *fake = wait_engine(test, SHORT_MS);
+	struct wait_irq *irq = wait_irq(test, fake, fake_let_go_all);
+	struct fixture_pairs *pairs;
+	unsigned int i;
+
+	fake->on_submit = NULL;
+	fake->deaf = true;
+	pairs = wait_hold(test, fake);
+	for (i = 0; i < NR_PAIRS; i++)
+		wait_expect(test, pairs, i, -EBUSY, false);
+	fixture_pairs_end(pairs);
+	irq_work_queue(&irq->work);
+	irq_work_sync(&irq->work);
+	flush_workqueue(mo_wq);
+	KUNIT_EXPECT_TRUE(test, irq->hard);
+	KUNIT_EXPECT_EQ(test, 0, wait_quarantined(fake));
+	for (i = 0; i < NR_PAIRS; i++)
+		wait_expect_refs(test, pairs, i, 1);
+}
+
 static struct kunit_case wait_test_cases[] = {
 	KUNIT_CASE(wait_is_per_folio),
 	KUNIT_CASE(wait_in_any_order),
@@ -428,6 +559,10 @@ static struct kunit_case wait_test_cases[] = {
 	KUNIT_CASE(wait_after_an_error_ends_when_quiesced),
 	KUNIT_CASE(wait_is_for_the_folios_batch),
 	KUNIT_CASE(wait_quarantines_large_folios),
+	KUNIT_CASE(wait_ends_by_interrupt),
+	KUNIT_CASE(wait_ends_by_failure),
+	KUNIT_CASE(wait_batch_is_recycled_by_interrupt),
+	KUNIT_CASE(wait_quarantine_ends_by_interrupt),
 	{}
 };
 
