@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# The x86_64 virtual machine: two nodes with a CPU each, a third of hotplugged
-# memory only, engines sim0 and sim1.
+# The x86_64 virtual machine: two nodes with CPUs, a third of hotplugged memory
+# only, engines sim0 and sim1.
 #
 #	vm.sh build FLAVOUR		kernel, modules, programs, initramfs
 #	vm.sh selftest			all kselftests, under the debug kernel
@@ -14,7 +14,8 @@
 # ./my-test.sh"): they, and the kselftests, are in the guest's PATH. "run" puts
 # VM_APPEND on the kernel's command line, gives up after VM_TIMEOUT seconds,
 # and fails when the kernel complained, whatever the command says. "shell" does
-# the same with the command in RUN, if there is one.
+# the same with the command in RUN, if there is one. Both give each node two
+# CPUs, or VM_CPUS, for programs that want more than our own tests do.
 
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -136,13 +137,13 @@ qemu_run() {
 	# Node 2 is hotplugged memory, so that all of it is movable and can go.
 	timeout --foreground -k 5 "${VM_TIMEOUT:-900}" qemu-system-x86_64 \
 		-nodefaults -no-user-config -display none -no-reboot \
-		-machine pc,hmat=on -accel "$accel" -cpu max -smp 2,sockets=2 \
+		-machine pc,hmat=on -accel "$accel" -cpu max -smp $((2 * cpus)),sockets=2 \
 		-m 1G,slots=1,maxmem=2G \
 		-object memory-backend-ram,id=m0,size=512M \
 		-object memory-backend-ram,id=m1,size=512M \
 		-object memory-backend-ram,id=m2,size=384M \
-		-numa node,nodeid=0,memdev=m0,cpus=0,initiator=0 \
-		-numa node,nodeid=1,memdev=m1,cpus=1,initiator=1 \
+		-numa node,nodeid=0,memdev=m0,cpus=0-$((cpus - 1)),initiator=0 \
+		-numa node,nodeid=1,memdev=m1,cpus=$((cpus))-$((2 * cpus - 1)),initiator=1 \
 		-numa node,nodeid=2,initiator=1 -device pc-dimm,memdev=m2,node=2 \
 		-numa dist,src=0,dst=1,val=20 -numa dist,src=1,dst=2,val=20 \
 		-numa dist,src=0,dst=2,val=30 \
@@ -161,6 +162,7 @@ for pair in 0,0,10 0,1,20 0,2,300 1,0,20 1,1,10 1,2,300; do
 		-numa "$entry-bandwidth,bandwidth=$((100000 / latency))M")
 done
 
+cpus=1 # of each node that has any
 # Stalls are the host's more often than not.
 cmdline="console=ttyS0 panic=-1 oops=panic tsc=reliable page_poison=1"
 cmdline+=" rcupdate.rcu_cpu_stall_timeout=60 workqueue.watchdog_thresh=60"
@@ -286,6 +288,7 @@ demo() {
 
 run() {
 	local status file
+	cpus=${VM_CPUS:-2}
 	build_all "$1"
 	shift
 	new_job "cd /job.d" "$*"
@@ -306,6 +309,7 @@ shell() {
 		run "${1:-fast}" "$RUN"
 		return
 	fi
+	cpus=${VM_CPUS:-2}
 	build_all "${1:-fast}"
 	read -r rows columns < <(stty size 2> /dev/null) || :
 	[ "${rows:-0}" != 0 ] || rows=24 columns=80
