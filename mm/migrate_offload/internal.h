@@ -276,7 +276,4 @@ bool mo_enabled(void);
 enum mo_refusal mo_folio_refusal(struct folio *src, struct folio *dst);
 void mo_set_enabled(bool on);
 
-/* wait.c */
-void mo_batch_settle(struct mo_batch *batch);
-
 #endif /* _MM_MIGRATE_OFFLOAD_INTERNAL_H */

@@ -178,7 +178,7 @@ static bool mo_quarantine(struct mo_batch *batch)
 }
 
 /* Wait for @batch and decide what becomes of each of its folios. */
-void mo_batch_settle(struct mo_batch *batch)
+static void mo_batch_settle(struct mo_batch *batch)
 {
 	struct mo_engine *engine = batch->engine;
 	bool quiesced = mo_batch_wait(batch);
