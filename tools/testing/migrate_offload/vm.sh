@@ -9,7 +9,7 @@
 #	vm.sh shell [FLAVOUR]		an interactive shell; Ctrl-A X leaves
 #	vm.sh run FLAVOUR COMMAND...	boot, run a shell command, exit with its status
 #
-# FLAVOUR is fast or debug. "run" takes programs and scripts of the host along
+# FLAVOUR is fast, debug or kcsan. "run" takes programs and scripts of the host along
 # when VM_FILES names them ("VM_FILES='a.out my-test.sh' vm.sh run debug
 # ./my-test.sh"): they, and the kselftests, are in the guest's PATH. "run" puts
 # VM_APPEND on the kernel's command line, gives up after VM_TIMEOUT seconds,
@@ -30,10 +30,13 @@ programs=(boot.sh migrate reasons sysfs trace.sh faults)
 
 use_flavour() {
 	case $1 in
-	fast) fragments=("$here/configs/x86_64.config") ;;
-	debug) fragments=("$here/configs/x86_64.config" "$here/configs/x86_64-debug.config") ;;
-	*) die "no such flavour: $1 (fast, debug)" ;;
+	fast) fragments=(x86_64 x86_64-fs) ;;
+	debug) fragments=(x86_64 x86_64-fs x86_64-debug) ;;
+	kcsan) fragments=(x86_64 x86_64-kcsan) ;;
+	*) die "no such flavour: $1 (fast, debug, kcsan)" ;;
 	esac
+	fragments=("${fragments[@]/#/$here/configs/}")
+	fragments=("${fragments[@]/%/.config}")
 	flavour=$1
 	out=$build/vm-$flavour
 	mkdir -p "$out/selftests"
