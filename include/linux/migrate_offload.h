@@ -220,6 +220,8 @@ bool __migrate_offload_begin(struct list_head *src_folios,
 			     struct list_head *dst_folios, int reason);
 void __migrate_offload_end(void);
 int __migrate_offload_wait(struct folio *dst);
+int __migrate_offload_hugetlb(struct folio *dst, struct folio *src, int reason);
+bool __migrate_offload_test_clear_hugetlb(struct folio *dst);
 
 /*
  * Offer folio pairs, locked and unmapped and in the same order on both lists,
@@ -232,6 +234,19 @@ static inline bool migrate_offload_begin(struct list_head *src_folios,
 {
 	return static_branch_unlikely(&migrate_offload_key) &&
 	       __migrate_offload_begin(src_folios, dst_folios, reason);
+}
+
+/*
+ * The same for one folio of hugetlb; returns when it is copied, in pieces. An
+ * error as of migrate_offload_wait(), 1 if it is copied, and
+ * migrate_offload_end(true) must follow, or 0.
+ */
+static inline int migrate_offload_hugetlb(struct folio *dst, struct folio *src,
+					  int reason)
+{
+	if (static_branch_unlikely(&migrate_offload_key))
+		return __migrate_offload_hugetlb(dst, src, reason);
+	return 0;
 }
 
 /* All folios offered have been moved or given up. */
@@ -257,13 +272,15 @@ static inline int migrate_offload_wait(struct folio *dst)
 
 /*
  * Has @dst been copied already? True once: a retry copies afresh. Folios of
- * hugetlb keep flags of their own in the field, and are not offered.
+ * hugetlb keep flags of their own in the field, and have another marker.
  */
 static inline bool migrate_offload_test_clear_copied(struct folio *dst)
 {
-	if (static_branch_unlikely(&migrate_offload_key) &&
-	    (unsigned long)dst->private & MIGRATE_OFFLOAD_MARK &&
-	    !folio_test_hugetlb(dst)) {
+	if (!static_branch_unlikely(&migrate_offload_key))
+		return false;
+	if (folio_test_hugetlb(dst))
+		return __migrate_offload_test_clear_hugetlb(dst);
+	if ((unsigned long)dst->private & MIGRATE_OFFLOAD_MARK) {
 		dst->private = (void *)((unsigned long)dst->private &
 					~MIGRATE_OFFLOAD_MARK);
 		return true;
@@ -280,6 +297,12 @@ static inline bool migrate_offload_begin(struct list_head *src_folios,
 					 int reason)
 {
 	return false;
+}
+
+static inline int migrate_offload_hugetlb(struct folio *dst, struct folio *src,
+					  int reason)
+{
+	return 0;
 }
 
 static inline void migrate_offload_end(bool begun)

@@ -215,17 +215,18 @@ void mo_batch_put(struct mo_batch *batch)
 }
 
 /*
- * Add a folio pair: extend the last extent where both sides go on from it, cut
- * to the engine's limit. Returns NULL, and changes nothing, when it is full.
+ * Add what of a folio pair is to be copied: extend the last extent where both
+ * sides go on from it, cut to the engine's limit. Returns NULL, and changes
+ * nothing, when it is full.
  */
-struct mo_pair *mo_batch_add(struct mo_batch *batch, struct folio *src,
-			     struct folio *dst)
+struct mo_pair *mo_batch_add(struct mo_batch *batch,
+			     const struct mo_piece *piece)
 {
 	struct migrate_offload_batch *pub = &batch->pub;
 	size_t max = batch->engine->max_extent_bytes;
-	phys_addr_t from = PFN_PHYS(folio_pfn(src));
-	phys_addr_t to = PFN_PHYS(folio_pfn(dst));
-	size_t left = folio_size(src), part = 0;
+	phys_addr_t from = PFN_PHYS(folio_pfn(piece->src)) + piece->offset;
+	phys_addr_t to = PFN_PHYS(folio_pfn(piece->dst)) + piece->offset;
+	size_t left = piece->bytes, part = 0;
 	struct migrate_offload_extent *extent;
 	struct mo_pair *pair;
 
@@ -256,8 +257,10 @@ struct mo_pair *mo_batch_add(struct mo_batch *batch, struct folio *src,
 	}
 
 	pair = &batch->pairs[batch->nr_pairs++];
-	pair->src = src;
-	pair->dst = dst;
+	pair->src = piece->src;
+	pair->dst = piece->dst;
+	pair->bytes = piece->bytes;
+	pair->ends = piece->offset + piece->bytes == folio_size(piece->src);
 	pair->batch = batch;
 	return pair;
 }
@@ -329,7 +332,7 @@ void mo_batch_seal(struct mo_batch *batch)
 		else if (end == offset)
 			end += pub->extents[++e].len;
 		pair->first = e;
-		offset += folio_size(pair->src);
+		offset += pair->bytes;
 		while (end < offset)
 			end += pub->extents[++e].len;
 		pair->last = e;

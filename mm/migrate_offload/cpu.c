@@ -13,20 +13,26 @@
 #include "internal.h"
 
 /*
- * -EHWPOISON when a source page is poisoned; copy_mc_highpage() has queued its
- * handling. Nobody need copy that folio again to find out.
+ * Page frames. -EHWPOISON when the source is poisoned; copy_mc_highpage() has
+ * queued its handling. Nobody need copy that folio again to find out.
  */
+int mo_copy_page(unsigned long dst, unsigned long src)
+{
+	return copy_mc_highpage(pfn_to_page(dst), pfn_to_page(src)) ?
+	       -EHWPOISON : 0;
+}
+
 static int mo_cpu_copy(const struct migrate_offload_extent *extent)
 {
 	unsigned long src = PHYS_PFN(extent->src), dst = PHYS_PFN(extent->dst);
 	unsigned long i, nr = extent->len >> PAGE_SHIFT;
+	int err = 0;
 
-	for (i = 0; i < nr; i++) {
+	for (i = 0; !err && i < nr; i++) {
 		cond_resched();
-		if (copy_mc_highpage(pfn_to_page(dst + i), pfn_to_page(src + i)))
-			return -EHWPOISON;
+		err = mo_copy_page(dst + i, src + i);
 	}
-	return 0;
+	return err;
 }
 
 static int mo_cpu_submit(struct migrate_offload_engine *engine,

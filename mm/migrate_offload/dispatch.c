@@ -63,6 +63,17 @@ bool mo_enabled(void)
 	return READ_ONCE(mo_on);
 }
 
+/* False while migration offload is disabled, which waits for all offers. */
+bool mo_offer_begin(void)
+{
+	return percpu_ref_tryget_live(&mo_offers);
+}
+
+void mo_offer_end(void)
+{
+	percpu_ref_put(&mo_offers);
+}
+
 void mo_set_enabled(bool on)
 {
 	mutex_lock(&mo_enable_lock);
@@ -90,7 +101,8 @@ static bool mo_mapping_safe(struct folio *src)
 {
 	struct address_space *mapping = folio_mapping(src);
 
-	if (!mapping)
+	/* hugetlbfs has no write(2), nor metadata in its folios. */
+	if (!mapping || folio_test_hugetlb(src))
 		return true;
 	if (mapping_inaccessible(mapping))
 		return false;
@@ -137,8 +149,17 @@ static enum mo_refusal mo_caller_refusal(struct mo_node *node, int reason)
 	return MO_ACCEPTED;
 }
 
-static void mo_refuse(struct mo_node *node, struct folio *src, int reason,
-		      enum mo_refusal why)
+/* Why this pair must not be copied before it is moved, as far as it goes. */
+enum mo_refusal mo_pair_refusal(struct mo_node *node, struct folio *src,
+				struct folio *dst, int reason)
+{
+	enum mo_refusal why = mo_caller_refusal(node, reason);
+
+	return why == MO_ACCEPTED ? mo_folio_refusal(src, dst) : why;
+}
+
+void mo_refuse(struct mo_node *node, struct folio *src, int reason,
+	       enum mo_refusal why)
 {
 	this_cpu_inc(node->stats->refused[why]);
 	trace_migrate_offload_refuse(node->nid, migrate_reason_names[reason],
@@ -166,10 +187,11 @@ static void mo_unmark(struct folio *dst)
 static bool mo_add(struct mo_batch *batch, struct folio *src,
 		   struct folio *dst)
 {
+	struct mo_piece piece = mo_whole(src, dst);
 	struct mo_pair *pair = NULL;
 
-	if (mo_engine_reaches(batch->engine, src, dst))
-		pair = mo_batch_add(batch, src, dst);
+	if (mo_engine_reach(batch->engine, &piece) == piece.bytes)
+		pair = mo_batch_add(batch, &piece);
 	if (!pair)
 		return false;
 	mo_unmark(dst);
@@ -191,11 +213,12 @@ static enum mo_refusal mo_submit_refusal(int err)
 	}
 }
 
-static bool mo_submit(struct mo_node *node, struct mo_batch *batch, int reason)
+/* Give @batch to its engine. When it is refused it is still the caller's. */
+enum mo_refusal mo_submit(struct mo_node *node, struct mo_batch *batch,
+			  int reason)
 {
 	struct mo_engine *engine = batch->engine;
 	enum mo_refusal why;
-	unsigned int i;
 	bool cookie;
 	int err;
 
@@ -216,11 +239,22 @@ static bool mo_submit(struct mo_node *node, struct mo_batch *batch, int reason)
 	dma_fence_end_signalling(cookie);
 	if (!err) {
 		this_cpu_inc(engine->stats->batches);
-		return true;
+		return MO_ACCEPTED;
 	}
-
 	why = mo_submit_refusal(err);
 	this_cpu_add(engine->stats->refused[why], batch->nr_pairs);
+	return why;
+}
+
+/* Returns false if @batch was refused, and is gone. */
+static bool mo_submit_marked(struct mo_node *node, struct mo_batch *batch,
+			     int reason)
+{
+	enum mo_refusal why = mo_submit(node, batch, reason);
+	unsigned int i;
+
+	if (why == MO_ACCEPTED)
+		return true;
 	for (i = 0; i < batch->nr_pairs; i++) {
 		struct mo_pair *pair = &batch->pairs[i];
 
@@ -240,15 +274,16 @@ static struct mo_batch *mo_assign(struct mo_node *node, struct mo_batch *batch,
 				  struct folio *src, struct folio *dst,
 				  size_t bytes, int reason, bool *submitted)
 {
+	struct mo_piece piece = mo_whole(src, dst);
 	enum mo_refusal why;
 
 	if (batch) {
 		if (mo_add(batch, src, dst))
 			return batch;
-		*submitted |= mo_submit(node, batch, reason);
+		*submitted |= mo_submit_marked(node, batch, reason);
 	}
 
-	batch = mo_policy_pick(node, src, dst, bytes, &why);
+	batch = mo_policy_pick(node, &piece, bytes, &why);
 	if (batch && mo_add(batch, src, dst))
 		return batch;
 	/* An empty batch, of an engine that reaches the pair, has room for it. */
@@ -277,7 +312,7 @@ static bool mo_dispatch(struct mo_node *node, struct list_head *srcs,
 		dst = list_next_entry(dst, lru);
 	}
 	if (batch)
-		submitted |= mo_submit(node, batch, reason);
+		submitted |= mo_submit_marked(node, batch, reason);
 	return submitted;
 }
 
@@ -292,9 +327,7 @@ static bool mo_accept(struct folio *src, struct folio *dst, int reason)
 		return false;
 
 	this_cpu_inc(node->stats->offered);
-	why = mo_caller_refusal(node, reason);
-	if (why == MO_ACCEPTED)
-		why = mo_folio_refusal(src, dst);
+	why = mo_pair_refusal(node, src, dst, reason);
 	if (why != MO_ACCEPTED) {
 		mo_refuse(node, src, reason, why);
 		return false;
@@ -341,15 +374,15 @@ static bool mo_offer(struct list_head *srcs, struct list_head *dsts,
 bool __migrate_offload_begin(struct list_head *src_folios,
 			     struct list_head *dst_folios, int reason)
 {
-	if (!percpu_ref_tryget_live(&mo_offers))
+	if (!mo_offer_begin())
 		return false;
 	if (mo_offer(src_folios, dst_folios, reason))
 		return true;
-	percpu_ref_put(&mo_offers);
+	mo_offer_end();
 	return false;
 }
 
 void __migrate_offload_end(void)
 {
-	percpu_ref_put(&mo_offers);
+	mo_offer_end();
 }

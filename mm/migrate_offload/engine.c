@@ -53,18 +53,21 @@ bool mo_engine_online(struct mo_engine *engine)
 	return READ_ONCE(engine->state) == MO_ONLINE;
 }
 
-/* Can @engine copy this folio at all? */
-bool mo_engine_reaches(const struct mo_engine *engine, struct folio *src,
-		       struct folio *dst)
+/* How many bytes of @piece @engine can copy in one batch; 0: none of it. */
+size_t mo_engine_reach(const struct mo_engine *engine,
+		       const struct mo_piece *piece)
 {
-	phys_addr_t from = PFN_PHYS(folio_pfn(src));
-	phys_addr_t to = PFN_PHYS(folio_pfn(dst));
-	size_t size = folio_size(src);
+	phys_addr_t from = PFN_PHYS(folio_pfn(piece->src)) + piece->offset;
+	phys_addr_t to = PFN_PHYS(folio_pfn(piece->dst)) + piece->offset;
+	size_t bytes = piece->bytes;
 
-	return IS_ALIGNED(from | to | size, engine->align) &&
-	       max(from, to) + (size - 1) <= engine->max_addr &&
-	       DIV_ROUND_UP(size, engine->max_extent_bytes) <=
-	       engine->max_extents;
+	if (!IS_ALIGNED(from | to | bytes, engine->align) ||
+	    max(from, to) + (bytes - 1) > engine->max_addr)
+		return 0;
+	if (DIV_ROUND_UP(bytes, engine->max_extent_bytes) <=
+	    engine->max_extents)
+		return bytes;
+	return engine->max_extents * engine->max_extent_bytes;
 }
 
 static void mo_engine_quiesce(struct mo_engine *engine)
@@ -194,7 +197,7 @@ mo_engine_alloc(const struct migrate_offload_engine_info *info, void *priv)
 	engine->nr_channels = info->nr_channels ?: 1;
 	engine->min_bytes = info->min_bytes;
 	engine->timeout_ms = info->timeout_ms ?: MO_DEFAULT_TIMEOUT_MS;
-	engine->by_cpu = info->ops == &mo_cpu_ops;
+	engine->by_cpu = info->ops == &mo_cpu_ops || info->ops == &mo_cpu_mt_ops;
 	engine->state = MO_ONLINE;
 	mutex_init(&engine->op_lock);
 	INIT_WORK(&engine->fail_work, mo_engine_fail_work);

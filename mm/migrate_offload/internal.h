@@ -4,11 +4,13 @@
  *
  *	batch.c		extents, fences, memory set aside for batches
  *	engine.c	registry: engines come, fail, are reset and go
- *	cpu.c		the engine that is always there
+ *	cpu.c		the engine "cpu": the task that migrates copies
+ *	cpu_mt.c	the engine "cpu-mt": other CPUs help it
  *	policy.c	who copies what arrives at a node
  *	sysfs.c		/sys/kernel/mm/migrate_offload
  *	dispatch.c	the hook: from folio pairs to batches
  *	wait.c		and back: deadlines, results, quarantine
+ *	hugetlb.c	the hook of hugetlb: one folio, in pieces
  *
  * Locks, outermost first:
  *
@@ -27,6 +29,7 @@
 #include <linux/kobject.h>
 #include <linux/ktime.h>
 #include <linux/migrate_offload.h>
+#include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/percpu-refcount.h>
@@ -156,10 +159,20 @@ struct mo_engine {
 	atomic64_t fence_seqno;
 };
 
-/* A folio's part in a batch. dst->private points here meanwhile. */
+/* What is copied at a time: a folio, or a part of one of hugetlb. */
+struct mo_piece {
+	struct folio *src;
+	struct folio *dst;
+	size_t offset;			/* in both */
+	size_t bytes;
+};
+
+/* A folio's part in a batch. dst->private points here, but for hugetlb. */
 struct mo_pair {
 	struct folio *src;
 	struct folio *dst;
+	size_t bytes;
+	bool ends;			/* the folio, and does not just go on */
 	struct mo_batch *batch;
 	unsigned long private;		/* what dst->private was */
 	unsigned short first, last;	/* extents that cover it */
@@ -212,6 +225,15 @@ struct mo_node {
 	struct kobject *kobj;		/* under mem_hotplug_lock */
 };
 
+static inline struct mo_piece mo_whole(struct folio *src, struct folio *dst)
+{
+	return (struct mo_piece) {
+		.src = src,
+		.dst = dst,
+		.bytes = folio_size(src),
+	};
+}
+
 static inline struct mo_engine *to_mo_engine(struct migrate_offload_engine *e)
 {
 	return container_of(e, struct mo_engine, pub);
@@ -227,8 +249,8 @@ int mo_batches_create(struct mo_engine *engine, size_t priv_size);
 void mo_batches_destroy(struct mo_engine *engine);
 struct mo_batch *mo_batch_get(struct mo_engine *engine);
 void mo_batch_put(struct mo_batch *batch);
-struct mo_pair *mo_batch_add(struct mo_batch *batch, struct folio *src,
-			     struct folio *dst);
+struct mo_pair *mo_batch_add(struct mo_batch *batch,
+			     const struct mo_piece *piece);
 void mo_batch_seal(struct mo_batch *batch);
 void mo_batch_cancel(struct mo_batch *batch);
 int mo_batch_pair_error(struct mo_batch *batch, const struct mo_pair *pair);
@@ -241,8 +263,8 @@ extern struct workqueue_struct *mo_wq;
 bool mo_name_valid(const char *name);
 struct mo_engine *mo_engine_find(const char *name);
 bool mo_engine_online(struct mo_engine *engine);
-bool mo_engine_reaches(const struct mo_engine *engine, struct folio *src,
-		       struct folio *dst);
+size_t mo_engine_reach(const struct mo_engine *engine,
+		       const struct mo_piece *piece);
 void mo_engine_fail(struct mo_engine *engine, const char *why);
 int mo_engine_reset(struct mo_engine *engine,
 		    int (*reset)(struct migrate_offload_engine *engine));
@@ -250,15 +272,19 @@ void mo_engine_free(struct mo_engine *engine);
 
 /* cpu.c */
 extern const struct migrate_offload_ops mo_cpu_ops;
+int mo_copy_page(unsigned long dst, unsigned long src);
 int mo_cpu_init(void);
+
+/* cpu_mt.c */
+extern const struct migrate_offload_ops mo_cpu_mt_ops;
+int mo_cpu_mt_init(void);
 
 /* policy.c */
 struct mo_node *mo_node(int nid);
 struct mo_node *mo_node_create(int nid);
 void mo_policy_resolve_all(void);
-struct mo_batch *mo_policy_pick(struct mo_node *node, struct folio *src,
-				struct folio *dst, size_t bytes,
-				enum mo_refusal *why);
+struct mo_batch *mo_policy_pick(struct mo_node *node, struct mo_piece *piece,
+				size_t bytes, enum mo_refusal *why);
 int mo_parse_number(const char *text, size_t len, unsigned long *number);
 int mo_policy_set_engines(struct mo_node *node, const char *list);
 ssize_t mo_policy_show_engines(struct mo_node *node, char *buf);
@@ -269,11 +295,24 @@ int mo_policy_set_min_bytes(struct mo_node *node, const char *text);
 /* sysfs.c */
 extern const char * const mo_refusal_names[MO_NR_REFUSALS];
 int mo_sysfs_add_engine(struct mo_engine *engine);
+int mo_sysfs_number(const char *buf, size_t count, unsigned long least,
+		    unsigned long most, unsigned long *number);
 
 /* dispatch.c */
 int mo_dispatch_init(void);
 bool mo_enabled(void);
-enum mo_refusal mo_folio_refusal(struct folio *src, struct folio *dst);
 void mo_set_enabled(bool on);
+bool mo_offer_begin(void);
+void mo_offer_end(void);
+enum mo_refusal mo_folio_refusal(struct folio *src, struct folio *dst);
+enum mo_refusal mo_pair_refusal(struct mo_node *node, struct folio *src,
+				struct folio *dst, int reason);
+void mo_refuse(struct mo_node *node, struct folio *src, int reason,
+	       enum mo_refusal why);
+enum mo_refusal mo_submit(struct mo_node *node, struct mo_batch *batch,
+			  int reason);
+
+/* wait.c */
+int mo_pair_wait(struct mo_pair *pair);
 
 #endif /* _MM_MIGRATE_OFFLOAD_INTERNAL_H */

@@ -132,11 +132,18 @@ static bool mo_arch_needs_cpu(void)
 	return IS_ENABLED(CONFIG_KMSAN);
 }
 
+/* All of a folio goes into one batch, but for hugetlb, which waits for each. */
+static bool mo_may_cut(const struct mo_piece *piece)
+{
+	return folio_test_hugetlb(piece->src);
+}
+
 static struct mo_batch *mo_ask(const struct mo_node *node,
-			       struct mo_engine *engine, struct folio *src,
-			       struct folio *dst, size_t bytes,
+			       struct mo_engine *engine,
+			       struct mo_piece *piece, size_t bytes,
 			       enum mo_refusal *why)
 {
+	size_t reach = mo_engine_reach(engine, piece);
 	long min = READ_ONCE(node->min_bytes);
 	size_t min_bytes = min == MO_MIN_BYTES_AUTO ? engine->min_bytes : min;
 	struct mo_batch *batch = NULL;
@@ -147,26 +154,28 @@ static struct mo_batch *mo_ask(const struct mo_node *node,
 		*why = MO_REFUSED_TOO_SMALL;
 	} else if (mo_arch_needs_cpu() && !engine->by_cpu) {
 		*why = MO_REFUSED_TAGS;
-	} else if (!mo_engine_reaches(engine, src, dst)) {
+	} else if (!reach || (reach < piece->bytes && !mo_may_cut(piece))) {
 		*why = MO_REFUSED_LIMITS;
 	} else {
 		*why = MO_REFUSED_BUSY;
 		batch = mo_batch_get(engine);
 	}
 
-	if (!batch)
+	if (batch)
+		piece->bytes = reach;
+	else
 		this_cpu_inc(engine->stats->refused[*why]);
 	return batch;
 }
 
 /*
- * A batch of the first engine that takes @src and @dst, as part of @bytes in
- * all, or NULL and why the last one asked does not.
+ * A batch of the first engine that takes @piece, as part of @bytes in all, or
+ * NULL and why the last one asked does not. May shorten the piece, of hugetlb.
  */
-struct mo_batch *mo_policy_pick(struct mo_node *node, struct folio *src,
-				struct folio *dst, size_t bytes,
-				enum mo_refusal *why)
+struct mo_batch *mo_policy_pick(struct mo_node *node, struct mo_piece *piece,
+				size_t bytes, enum mo_refusal *why)
 {
+	int src = folio_nid(piece->src);
 	bool automatic = READ_ONCE(node->automatic);
 	struct mo_batch *batch = NULL;
 	struct mo_engine *engine;
@@ -178,9 +187,9 @@ struct mo_batch *mo_policy_pick(struct mo_node *node, struct folio *src,
 		for (i = 0; !batch && i < MO_MAX_CHOICE; i++) {
 			engine = rcu_dereference(node->choice[i]);
 			if (!engine || (automatic && place !=
-			    mo_place(engine, node->nid, folio_nid(src))))
+			    mo_place(engine, node->nid, src)))
 				continue;
-			batch = mo_ask(node, engine, src, dst, bytes, why);
+			batch = mo_ask(node, engine, piece, bytes, why);
 		}
 		if (!automatic)
 			break;

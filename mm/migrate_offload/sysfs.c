@@ -70,6 +70,22 @@ static char *mo_text(const char *buf, size_t count)
 	return text ?: ERR_PTR(-ENOMEM);
 }
 
+/* Nothing but a number of @least to @most, with or without a newline. */
+int mo_sysfs_number(const char *buf, size_t count, unsigned long least,
+		    unsigned long most, unsigned long *number)
+{
+	char *text __free(kfree) = mo_text(buf, count);
+	unsigned long value;
+
+	if (IS_ERR(text))
+		return PTR_ERR(text);
+	if (mo_parse_number(text, strlen(text), &value) || value < least ||
+	    value > most)
+		return -EINVAL;
+	*number = value;
+	return 0;
+}
+
 /* enabled */
 
 static ssize_t enabled_show(struct kobject *kobj, struct kobj_attribute *attr,
@@ -145,14 +161,12 @@ static ssize_t timeout_ms_store(struct kobject *kobj,
 				struct kobj_attribute *attr, const char *buf,
 				size_t count)
 {
-	char *text __free(kfree) = mo_text(buf, count);
 	unsigned long ms;
+	int err;
 
-	if (IS_ERR(text))
-		return PTR_ERR(text);
-	if (mo_parse_number(text, strlen(text), &ms) || !ms ||
-	    ms > MO_MAX_TIMEOUT_MS)
-		return -EINVAL;
+	err = mo_sysfs_number(buf, count, 1, MO_MAX_TIMEOUT_MS, &ms);
+	if (err)
+		return err;
 	WRITE_ONCE(kobj_to_engine(kobj)->timeout_ms, ms);
 	return count;
 }
@@ -567,6 +581,7 @@ static int __init mo_init(void)
 
 	err = mo_dispatch_init();
 	err = err ?: mo_cpu_init();
+	err = err ?: mo_cpu_mt_init();
 	for_each_node_state(nid, N_MEMORY)
 		err = err ?: mo_add_node(nid);
 	err = err ?: sysfs_create_group(mo_root, &mo_root_group);

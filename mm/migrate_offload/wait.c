@@ -96,8 +96,10 @@ static void mo_count_pair(struct mo_batch *batch, const struct mo_pair *pair)
 		this_cpu_inc(stats->failed);
 		return;
 	}
+	this_cpu_add(engine->stats->bytes, pair->bytes);
+	if (!pair->ends)
+		return;
 	this_cpu_inc(engine->stats->folios);
-	this_cpu_add(engine->stats->bytes, folio_size(pair->src));
 	if (engine->by_cpu)
 		this_cpu_inc(stats->copied_cpu);
 	else
@@ -211,10 +213,12 @@ static void mo_batch_settle(struct mo_batch *batch)
 	batch->settled = true;
 }
 
-int __migrate_offload_wait(struct folio *dst)
+/*
+ * How it ended, once for each pair, which is gone then: 0 when it is copied,
+ * -EAGAIN when the CPU may copy it, another errno when it must not be moved.
+ */
+int mo_pair_wait(struct mo_pair *pair)
 {
-	struct mo_pair *pair = (void *)((unsigned long)dst->private &
-					~MIGRATE_OFFLOAD_MARK);
 	struct mo_batch *batch = pair->batch;
 	int result;
 
@@ -222,9 +226,20 @@ int __migrate_offload_wait(struct folio *dst)
 		mo_batch_settle(batch);
 
 	result = pair->result;
-	dst->private = (void *)(pair->private |
-				(result ? 0 : MIGRATE_OFFLOAD_MARK));
 	if (!--batch->unsettled)
 		mo_batch_put(batch);
+	return result;
+}
+
+int __migrate_offload_wait(struct folio *dst)
+{
+	struct mo_pair *pair = (void *)((unsigned long)dst->private &
+					~MIGRATE_OFFLOAD_MARK);
+	unsigned long private = pair->private;
+	int result = mo_pair_wait(pair);
+
+	if (!result)
+		private |= MIGRATE_OFFLOAD_MARK;
+	dst->private = (void *)private;
 	return result == -EAGAIN ? 0 : result;
 }

@@ -76,8 +76,10 @@ static struct test_pages test_pages(struct kunit *test)
 static bool test_batch_add(struct mo_batch *batch, struct test_pages *pages,
 			   unsigned int src, unsigned int dst)
 {
-	return mo_batch_add(batch, pages->src->folios[src],
-			    pages->dst->folios[dst]);
+	struct mo_piece piece = mo_whole(pages->src->folios[src],
+					 pages->dst->folios[dst]);
+
+	return mo_batch_add(batch, &piece);
 }
 
 /* Which pairs of pages, by number in their blocks, make which extents. */
@@ -258,8 +260,8 @@ static void batch_spreads_a_folio_over_channels(struct kunit *test)
 	const struct spread_param *param = test->param_value;
 	struct migrate_offload_engine_info info = fake_info();
 	DECLARE_BITMAP(used, 64) = {};
-	struct folio *src, *dst;
 	struct test_batch *batch;
+	struct mo_piece piece;
 	struct fake_engine *fake;
 	size_t offset = 0;
 	unsigned int i;
@@ -269,10 +271,10 @@ static void batch_spreads_a_folio_over_channels(struct kunit *test)
 	info.align = param->align;
 	info.max_extent_bytes = param->max_extent_bytes;
 	fake = fake_register(test, &info);
-	src = fixture_folio(test, param->order);
-	dst = fixture_folio(test, param->order);
+	piece = mo_whole(fixture_folio(test, param->order),
+			 fixture_folio(test, param->order));
 	batch = test_batch(test, fake);
-	KUNIT_ASSERT_NOT_NULL(test, mo_batch_add(batch->mo, src, dst));
+	KUNIT_ASSERT_TRUE(test, mo_batch_add(batch->mo, &piece));
 	mo_batch_seal(batch->mo);
 
 	KUNIT_ASSERT_EQ(test, param->nr_extents, batch->pub->nr_extents);
@@ -280,14 +282,14 @@ static void batch_spreads_a_folio_over_channels(struct kunit *test)
 		struct migrate_offload_extent *extent = &batch->pub->extents[i];
 
 		KUNIT_EXPECT_EQ(test, extent->src,
-				PFN_PHYS(folio_pfn(src)) + offset);
+				PFN_PHYS(folio_pfn(piece.src)) + offset);
 		KUNIT_EXPECT_EQ(test, extent->dst,
-				PFN_PHYS(folio_pfn(dst)) + offset);
+				PFN_PHYS(folio_pfn(piece.dst)) + offset);
 		KUNIT_ASSERT_LT(test, extent->channel, param->nr_channels);
 		__set_bit(extent->channel, used);
 		offset += extent->len;
 	}
-	KUNIT_EXPECT_EQ(test, offset, folio_size(src));
+	KUNIT_EXPECT_EQ(test, offset, piece.bytes);
 	KUNIT_EXPECT_EQ(test, bitmap_weight(used, 64), param->used_channels);
 	KUNIT_EXPECT_EQ(test, batch->mo->pairs[0].first, 0);
 	KUNIT_EXPECT_EQ(test, batch->mo->pairs[0].last, param->nr_extents - 1);
@@ -369,6 +371,40 @@ static void property_blocks(struct kunit *test, struct property *p)
 	p->dst = fixture_block(test, orders, p->nr);
 }
 
+/* Pieces of a folio, as of hugetlb: where they lie, and which is the last. */
+static void batch_takes_pieces(struct kunit *test)
+{
+	struct migrate_offload_engine_info info = fake_info();
+	struct folio *src = fixture_folio(test, 9);
+	struct folio *dst = fixture_folio(test, 9);
+	struct fake_engine *fake = fake_register(test, &info);
+	struct migrate_offload_extent *extent;
+	struct test_batch *batch;
+	struct mo_piece piece;
+	struct mo_pair *pair;
+	size_t offset;
+
+	for (offset = 0; offset < SZ_2M; offset += SZ_512K) {
+		batch = test_batch(test, fake);
+		piece = mo_whole(src, dst);
+		piece.offset = offset;
+		piece.bytes = SZ_512K;
+		pair = mo_batch_add(batch->mo, &piece);
+		KUNIT_ASSERT_NOT_NULL(test, pair);
+		mo_batch_seal(batch->mo);
+		KUNIT_EXPECT_EQ(test, offset == SZ_2M - SZ_512K, pair->ends);
+		KUNIT_EXPECT_EQ(test, SZ_512K, pair->bytes);
+		KUNIT_EXPECT_EQ(test, SZ_512K, batch->pub->bytes);
+		KUNIT_ASSERT_EQ(test, 1, batch->pub->nr_extents);
+		extent = batch->pub->extents;
+		KUNIT_EXPECT_EQ(test, PFN_PHYS(folio_pfn(src)) + offset,
+				extent->src);
+		KUNIT_EXPECT_EQ(test, PFN_PHYS(folio_pfn(dst)) + offset,
+				extent->dst);
+		KUNIT_EXPECT_EQ(test, SZ_512K, extent->len);
+	}
+}
+
 /* Mostly the next one, and mostly the same one on both sides. */
 static unsigned int property_fill(struct kunit *test, struct property *p,
 				  struct test_batch *batch,
@@ -379,6 +415,7 @@ static unsigned int property_fill(struct kunit *test, struct property *p,
 	unsigned int wanted = 1 + property_random(p, 300);
 	size_t bytes, len, last_len;
 	unsigned int nr_extents;
+	struct mo_piece piece;
 	bool fits, added;
 
 	memset(&p->model, 0, sizeof(p->model));
@@ -397,8 +434,8 @@ static unsigned int property_fill(struct kunit *test, struct property *p,
 		nr_extents = batch->pub->nr_extents;
 		bytes = batch->pub->bytes;
 		last_len = nr ? batch->pub->extents[nr_extents - 1].len : 0;
-		added = mo_batch_add(batch->mo, p->src->folios[i],
-				     p->dst->folios[j]);
+		piece = mo_whole(p->src->folios[i], p->dst->folios[j]);
+		added = mo_batch_add(batch->mo, &piece);
 		KUNIT_ASSERT_EQ(test, fits, added);
 		if (fits)
 			continue;
@@ -801,6 +838,7 @@ static struct kunit_case batch_test_cases[] = {
 	KUNIT_CASE(batch_takes_512_folios),
 	KUNIT_CASE_PARAM(batch_spreads_a_folio_over_channels,
 			 spread_gen_params),
+	KUNIT_CASE(batch_takes_pieces),
 	KUNIT_CASE(batch_covers_every_byte_once),
 	KUNIT_CASE_PARAM(batch_result_is_of_all_extents, order_gen_params),
 	KUNIT_CASE(batch_unreported_extents_are_canceled),

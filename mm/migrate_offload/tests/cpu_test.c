@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit tests of mm/migrate_offload/cpu.c
+ * KUnit tests of mm/migrate_offload/cpu.c and cpu_mt.c
  */
 #include <linux/mm.h>
 
 #include "fixture.h"
 
-static struct mo_engine *cpu_engine(struct kunit *test)
+static struct mo_engine *cpu_engine(struct kunit *test, const char *name)
 {
 	struct mo_engine *engine;
 
 	mutex_lock(&mo_lock);
-	engine = mo_engine_find("cpu");
+	engine = mo_engine_find(name);
 	mutex_unlock(&mo_lock);
 	KUNIT_ASSERT_NOT_NULL(test, engine);
 	return engine;
@@ -19,31 +19,50 @@ static struct mo_engine *cpu_engine(struct kunit *test)
 
 static void cpu_is_always_there(struct kunit *test)
 {
-	struct mo_engine *engine = cpu_engine(test);
+	const char *name = *(const char * const *)test->param_value;
+	struct mo_engine *engine = cpu_engine(test, name);
 
 	KUNIT_EXPECT_TRUE(test, mo_engine_online(engine));
 	KUNIT_EXPECT_TRUE(test, engine->by_cpu);
-	KUNIT_EXPECT_PTR_EQ(test, &mo_cpu_ops, engine->ops);
 	KUNIT_EXPECT_EQ(test, NUMA_NO_NODE, engine->numa_node);
 	KUNIT_EXPECT_EQ(test, 0, engine->min_bytes);
 	/* Whatever migrate_pages() brings fits into one batch. */
 	KUNIT_EXPECT_EQ(test, MO_BATCH_FOLIOS, engine->max_extents);
 }
 
-static const unsigned int cpu_orders[] = { 0, 1, 4, 9, 10 };
+static const char * const cpu_names[] = { "cpu", "cpu-mt" };
 
-static void order_desc(const unsigned int *order, char *desc)
+static void name_desc(const char * const *name, char *desc)
 {
-	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "order %u", *order);
+	strscpy(desc, *name, KUNIT_PARAM_DESC_SIZE);
 }
 
-KUNIT_ARRAY_PARAM(order, cpu_orders, order_desc);
+KUNIT_ARRAY_PARAM(name, cpu_names, name_desc);
+
+static const struct cpu_param {
+	const char *name;
+	unsigned int order;
+} cpu_params[] = {
+	{ "cpu", 0 }, { "cpu", 1 }, { "cpu", 4 }, { "cpu", 9 }, { "cpu", 10 },
+	/* Many in a unit, some across units, one to a unit, several units. */
+	{ "cpu-mt", 0 }, { "cpu-mt", 2 }, { "cpu-mt", 4 }, { "cpu-mt", 6 },
+	{ "cpu-mt", 10 },
+};
+
+static void cpu_desc(const struct cpu_param *param, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%s, order %u", param->name,
+		 param->order);
+}
+
+KUNIT_ARRAY_PARAM(cpu, cpu_params, cpu_desc);
 
 /* Exactly, and nothing else: not the neighbours either. */
 static void cpu_copies(struct kunit *test)
 {
-	unsigned int i, order = *(const unsigned int *)test->param_value;
-	struct mo_engine *engine = cpu_engine(test);
+	const struct cpu_param *param = test->param_value;
+	struct mo_engine *engine = cpu_engine(test, param->name);
+	unsigned int i, order = param->order;
 	struct mo_engine_stats before, after;
 	struct mo_node_stats node_before, node;
 	struct fixture_pairs *pairs;
@@ -86,9 +105,31 @@ static void cpu_copies(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, node.copied_engine);
 }
 
+/* Folios of several sizes, so that units begin anywhere in them. */
+static void cpu_copies_a_mixture(struct kunit *test)
+{
+	static const unsigned int orders[] = { 0, 5, 0, 3, 7, 0, 1, 4, 2, 0 };
+	const char *name = *(const char * const *)test->param_value;
+	struct fixture_pairs *pairs;
+	unsigned int i;
+
+	fixture_enable(test, cpu_engine(test, name));
+	pairs = fixture_pairs(test);
+	for (i = 0; i < ARRAY_SIZE(orders); i++)
+		fixture_pairs_fill(test, pairs, 1, orders[i]);
+	KUNIT_ASSERT_TRUE(test, fixture_pairs_begin(pairs, MR_SYSCALL));
+	for (i = 0; i < pairs->nr; i++) {
+		KUNIT_EXPECT_EQ(test, 0, fixture_pairs_wait(pairs, i));
+		KUNIT_EXPECT_TRUE(test, fixture_pairs_copied(pairs, i));
+		KUNIT_EXPECT_TRUE(test, fixture_filled(pairs->dst[i], i));
+	}
+	fixture_pairs_end(pairs);
+}
+
 static struct kunit_case cpu_test_cases[] = {
-	KUNIT_CASE(cpu_is_always_there),
-	KUNIT_CASE_PARAM(cpu_copies, order_gen_params),
+	KUNIT_CASE_PARAM(cpu_is_always_there, name_gen_params),
+	KUNIT_CASE_PARAM(cpu_copies, cpu_gen_params),
+	KUNIT_CASE_PARAM(cpu_copies_a_mixture, name_gen_params),
 	{}
 };
 

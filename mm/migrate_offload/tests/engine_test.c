@@ -287,6 +287,7 @@ static void engine_reaches(struct kunit *test)
 	struct migrate_offload_engine_info info = fake_info();
 	struct folio *low = fixture_folio(test, param->order);
 	struct folio *high = fixture_folio(test, param->order);
+	struct mo_piece up, down;
 	struct mo_engine *mo;
 
 	if (folio_pfn(low) > folio_pfn(high))
@@ -298,8 +299,12 @@ static void engine_reaches(struct kunit *test)
 		info.max_addr = PFN_PHYS(folio_pfn(high)) + folio_size(high) +
 				param->max_addr;
 	mo = fake_register(test, &info)->mo;
-	KUNIT_EXPECT_EQ(test, param->reaches, mo_engine_reaches(mo, low, high));
-	KUNIT_EXPECT_EQ(test, param->reaches, mo_engine_reaches(mo, high, low));
+	up = mo_whole(low, high);
+	down = mo_whole(high, low);
+	KUNIT_EXPECT_EQ(test, param->reaches,
+			mo_engine_reach(mo, &up) == up.bytes);
+	KUNIT_EXPECT_EQ(test, param->reaches,
+			mo_engine_reach(mo, &down) == down.bytes);
 }
 
 /*

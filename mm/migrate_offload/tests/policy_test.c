@@ -215,10 +215,11 @@ static struct mo_engine *policy_picks(struct kunit *test, struct mo_node *node,
 {
 	struct folio *src = fixture_folio(test, order);
 	struct folio *dst = fixture_folio(test, order);
+	struct mo_piece piece = mo_whole(src, dst);
 	struct mo_engine *engine;
 	struct mo_batch *batch;
 
-	batch = mo_policy_pick(node, src, dst, bytes ?: folio_size(src), why);
+	batch = mo_policy_pick(node, &piece, bytes ?: piece.bytes, why);
 	if (!batch)
 		return NULL;
 	engine = batch->engine;

@@ -15,6 +15,7 @@ static const struct policy {
 } policies[] = {
 	{ NULL },
 	{ "cpu" },
+	{ "cpu-mt" },
 	{ "auto" },
 	{ "sim0", true },
 	{ "sim0,sim1", true },
@@ -73,9 +74,6 @@ static bool counted(const struct policy *policy, const struct mo_mem *mem,
 		return good;
 	}
 
-	/* Hugetlb folios take a way of their own, which has no hook yet. */
-	if (mem->kind == MO_HUGETLB)
-		nr = 0;
 	bytes = nr * mem->folio;
 
 	/* migrate_pages() takes all that the process has along. */
@@ -94,7 +92,8 @@ static bool counted(const struct policy *policy, const struct mo_mem *mem,
 		MO_EXPECT(sims.bytes >= bytes, "%lld", sims.bytes);
 		if (call != MO_MIGRATE_PAGES)
 			MO_EXPECT(sims.bytes == bytes, "%lld", sims.bytes);
-	} else if (!strcmp(policy->engines, "cpu")) {
+	} else if (!strncmp(policy->engines, "cpu", 3)) {
+		MO_EXPECT(n.cpu >= nr, "%lld", n.cpu);
 		MO_EXPECT(sims.folios == 0, "%lld", sims.folios);
 	}
 	return good;
