@@ -6,7 +6,7 @@ T := tools/testing/migrate_offload
 export BASE ?= 6.12
 export KSRC MACHINES
 
-.PHONY: help setup demo test check kunit selftest shell apply unapply series series-check clean distclean
+.PHONY: help setup demo test check kunit selftest shell fixes-check apply unapply series series-check clean distclean
 
 help:
 	@echo 'Migration offload for Linux $(BASE)'
@@ -22,6 +22,8 @@ help:
 	@echo '  make unapply KSRC=DIR   and take it out again'
 	@echo '  make series        build/series/: the mails to send'
 	@echo '  make series-check  build every step of the series'
+	@echo
+	@echo '  make fixes-check   show the bugs of mainline that patches/fixes/ mends'
 	@echo
 	@echo '  make setup         install the Debian packages that all this needs'
 	@echo '  make clean         remove build/'
@@ -40,6 +42,9 @@ test: setup
 
 check kunit: setup
 	@$T/$@.sh
+
+fixes-check: setup
+	@$T/fixes.sh
 
 apply unapply:
 	@$T/apply.sh $@ "$(KSRC)"

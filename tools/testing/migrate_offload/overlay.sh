@@ -38,7 +38,7 @@ patched_paths() { sed -n 's,^+++ b/\([^\t]*\).*,\1,p' "$@" | sort -u; }
 
 patches() {
 	[ -d "$patch_dir" ] || die "there are no patches for Linux $base"
-	find "$patch_dir" -name '*.patch' | sort
+	find "$patch_dir" ${FIXES:+"$root/patches/fixes/$base"} -name "*.patch" | sort
 }
 
 # copy_paths FROM TO: those on stdin.

@@ -26,7 +26,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 # In this order: boot.sh wants to find what the kernel came up with, and engines
 # are not the same after what faults does to them.
-programs=(boot.sh migrate reasons sysfs trace.sh faults)
+programs=(boot.sh migrate cpu-mt reasons sysfs trace.sh faults)
 
 use_flavour() {
 	case $1 in

@@ -146,7 +146,7 @@ static void expect_state(const char *engine, const char *state,
 int main(void)
 {
 	static const char * const policies[] = {
-		"cpu", "sim0", "sim1", "sim0,sim1", "auto"
+		"cpu", "cpu-mt", "sim0", "sim1", "sim0,sim1", "auto"
 	};
 	static const struct {
 		enum mo_kind kind;
