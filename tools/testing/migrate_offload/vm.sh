@@ -15,7 +15,8 @@
 # VM_APPEND on the kernel's command line, gives up after VM_TIMEOUT seconds,
 # and fails when the kernel complained, whatever the command says. "shell" does
 # the same with the command in RUN, if there is one. Both give each node two
-# CPUs, or VM_CPUS, for programs that want more than our own tests do.
+# CPUs, or VM_CPUS, for programs that want more than our own tests do. Nodes 0
+# and 1 have 512 MiB each, or VM_NODE_MB.
 
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -137,13 +138,14 @@ qemu_run() {
 	# In this order: the kernel wants cpio headers, but not gzip's, aligned.
 	(cd "$job" && find job.d | cpio --quiet -o -H newc) |
 		cat - "$out/initramfs.gz" > "$job/initramfs"
-	# Node 2 is hotplugged memory, so that all of it is movable and can go.
+	# Node 2 is hotplugged memory, so that all of it is movable and can go. Little
+	# below 4 GiB, where kernel and initramfs are: there is no room for a 1 GiB page.
 	timeout --foreground -k 5 "${VM_TIMEOUT:-900}" qemu-system-x86_64 \
 		-nodefaults -no-user-config -display none -no-reboot \
-		-machine pc,hmat=on -accel "$accel" -cpu max -smp $((2 * cpus)),sockets=2 \
-		-m 1G,slots=1,maxmem=2G \
-		-object memory-backend-ram,id=m0,size=512M \
-		-object memory-backend-ram,id=m1,size=512M \
+		-machine pc,hmat=on,max-ram-below-4g=1G -accel "$accel" -cpu max -smp $((2 * cpus)),sockets=2 \
+		-m $((2 * node_mb))M,slots=1,maxmem=$((2 * node_mb + 1024))M \
+		-object memory-backend-ram,id=m0,size=${node_mb}M \
+		-object memory-backend-ram,id=m1,size=${node_mb}M \
 		-object memory-backend-ram,id=m2,size=384M \
 		-numa node,nodeid=0,memdev=m0,cpus=0-$((cpus - 1)),initiator=0 \
 		-numa node,nodeid=1,memdev=m1,cpus=$((cpus))-$((2 * cpus - 1)),initiator=1 \
@@ -166,6 +168,7 @@ for pair in 0,0,10 0,1,20 0,2,300 1,0,20 1,1,10 1,2,300; do
 done
 
 cpus=1 # of each node that has any
+node_mb=${VM_NODE_MB:-512} # of nodes 0 and 1
 # Stalls are the host's more often than not.
 cmdline="console=ttyS0 panic=-1 oops=panic tsc=reliable page_poison=1"
 cmdline+=" rcupdate.rcu_cpu_stall_timeout=60 workqueue.watchdog_thresh=60"

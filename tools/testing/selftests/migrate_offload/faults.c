@@ -337,6 +337,58 @@ static bool test_late(void)
 	return good;
 }
 
+/* Folios of hugetlb are waited for one by one, and fail one by one. */
+static bool test_hugetlb_fail(void)
+{
+	struct mo_counts before = mo_counts(), n;
+	struct mo_mem mem;
+	bool good = true;
+
+	expect_alloc(&mem, MO_HUGETLB, 3, from);
+	mo_sim_fault(0, "fail", 100, 1);
+	good &= move_all(&mem, to);
+	n = mo_counts_since(&before);
+	MO_EXPECT(n.offered == 3, "%lld", n.offered);
+	MO_EXPECT(n.engine == 2, "%lld", n.engine);
+	MO_EXPECT(n.failed == 1, "%lld", n.failed);
+	MO_EXPECT(n.quarantined == 0, "%lld", n.quarantined);
+	mo_free(&mem);
+	return good;
+}
+
+static bool test_hugetlb_stuck(void)
+{
+	struct mo_counts before = mo_counts(), n;
+	unsigned int arrived, pages = MO_2M / MO_BASE;
+	struct mo_mem mem, other[2];
+	bool good = true;
+
+	expect_alloc(&mem, MO_HUGETLB, 3, from);
+	mo_sim_set(0, "stuck", 1);
+	mo_sim_fault(0, "hang", 100, -1);
+	good &= move_safely(&mem, to, &arrived);
+	n = mo_counts_since(&before);
+	/* The first waits for the engine, and the others do without. */
+	MO_EXPECT(arrived == 2, "%u", arrived);
+	MO_EXPECT(n.quarantined == 1, "%lld", n.quarantined);
+	MO_EXPECT(n.failed == 1, "%lld", n.failed);
+	MO_EXPECT(engine_stat(0, "quarantined_pages") == 2 * pages, "%lld",
+		  engine_stat(0, "quarantined_pages"));
+	MO_EXPECT(mo_engine_is("sim0", "failed"), "it is not");
+
+	mo_free(&mem);
+	soak(other);
+	mo_sim_fault(0, "hang", 0, -1);
+	mo_sim_set(0, "stuck", 0);
+	MO_EXPECT(mo_stat_comes("sim0", "quarantined_pages", 0, MARGIN_MS),
+		  "%lld", engine_stat(0, "quarantined_pages"));
+	good &= soaked(other);
+	n.offered = mo_number("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages");
+	MO_EXPECT(n.offered == 0, "%lld huge pages are left", n.offered);
+	good &= comes_back("sim0");
+	return good;
+}
+
 /* Late, but within the deadline, is no failure. */
 static bool test_slow(void)
 {
@@ -630,6 +682,8 @@ static const struct {
 	{ "a channel that hangs", test_hang },
 	{ "late writes", test_late },
 	{ "an engine that hangs and does not let go", test_stuck },
+	{ "hugetlb: one folio fails, and the CPU copies it", test_hugetlb_fail },
+	{ "hugetlb: an engine that hangs keeps one folio", test_hugetlb_stuck },
 	{ "one engine hangs, the other goes on", test_other_goes_on },
 	{ "pinned pages stay, and stay right", test_pinned },
 	{ "unbound while busy", test_unbind_busy },
