@@ -94,8 +94,10 @@ copy_tree() {
 # What checkpatch says of a path and does not apply there:
 # - tracepoints have a layout of their own
 # - user space has neither __printf() nor READ_ONCE()
+# - hugetlb names its flags twice, once in camel case
 not_applicable='^include/trace/[^ ]* CHECK:(OPEN_ENDED_LINE|PARENTHESIS_ALIGNMENT):'
 not_applicable+='|^tools/testing/selftests/[^ ]* WARNING:(PREFER_DEFINED_ATTRIBUTE_MACRO|VOLATILE):'
+not_applicable+='|^include/linux/hugetlb.h:[^ ]* CHECK:CAMELCASE:'
 
 # grep that succeeds when it has searched and found nothing.
 none() {

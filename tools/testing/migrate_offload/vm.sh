@@ -144,8 +144,8 @@ qemu_run() {
 		-nodefaults -no-user-config -display none -no-reboot \
 		-machine pc,hmat=on,max-ram-below-4g=1G -accel "$accel" -cpu max -smp $((2 * cpus)),sockets=2 \
 		-m $((2 * node_mb))M,slots=1,maxmem=$((2 * node_mb + 1024))M \
-		-object memory-backend-ram,id=m0,size=${node_mb}M \
-		-object memory-backend-ram,id=m1,size=${node_mb}M \
+		-object "memory-backend-ram,id=m0,size=${node_mb}M" \
+		-object "memory-backend-ram,id=m1,size=${node_mb}M" \
 		-object memory-backend-ram,id=m2,size=384M \
 		-numa node,nodeid=0,memdev=m0,cpus=0-$((cpus - 1)),initiator=0 \
 		-numa node,nodeid=1,memdev=m1,cpus=$((cpus))-$((2 * cpus - 1)),initiator=1 \

@@ -25,7 +25,7 @@
 
 static struct mo_mem mem;
 
-static long long helper_ns(void)
+static long long ns_helped(void)
 {
 	return mo_number(ENGINE "/helper_ns");
 }
@@ -49,26 +49,26 @@ static bool moves(void)
 /* Whether a CPU is idle just then is a matter of luck; that one ever is, not. */
 static bool test_helpers(void)
 {
-	long long before = helper_ns();
+	long long before = ns_helped();
 	bool good = true;
 	int i;
 
-	for (i = 0; good && i < TRIES && helper_ns() == before; i++)
+	for (i = 0; good && i < TRIES && ns_helped() == before; i++)
 		good &= moves();
-	MO_EXPECT(helper_ns() > before, "nobody helps");
+	MO_EXPECT(ns_helped() > before, "nobody helps");
 	return good;
 }
 
 static bool test_no_helpers(void)
 {
-	long long before = helper_ns();
+	long long before = ns_helped();
 	bool good = true;
 	int i;
 
 	MO_EXPECT(!mo_write("0", ENGINE "/helpers"), "cannot set it");
 	for (i = 0; good && i < 5; i++)
 		good &= moves();
-	MO_EXPECT(helper_ns() == before, "%lld", helper_ns() - before);
+	MO_EXPECT(ns_helped() == before, "%lld", ns_helped() - before);
 	MO_EXPECT(!mo_write("4", ENGINE "/helpers"), "cannot set it back");
 	return good;
 }
@@ -101,19 +101,19 @@ static bool test_charged(void)
 		ksft_print_msg("no cgroup\n");
 		return false;
 	}
-	helped = helper_ns();
+	helped = ns_helped();
 	usage = cpu_stat("usage_usec ");
 	system = cpu_stat("system_usec ");
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &then);
-	for (i = 0; good && i < TRIES && helper_ns() - helped < 2000000; i++)
+	for (i = 0; good && i < TRIES && ns_helped() - helped < 2000000; i++)
 		good &= moves();
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-	helped = (helper_ns() - helped) / 1000;
+	helped = (ns_helped() - helped) / 1000;
 	usage = cpu_stat("usage_usec ") - usage;
 	system = cpu_stat("system_usec ") - system;
 	own = (now.tv_sec - then.tv_sec) * 1000000LL +
 	      (now.tv_nsec - then.tv_nsec) / 1000;
-	ksft_print_msg("usage %lld us, system %lld us, of which helpers %lld us, the task %lld us\n",
+	ksft_print_msg("us: usage %lld, system %lld; helpers %lld, the task %lld\n",
 		       usage, system, helped, own);
 	MO_EXPECT(helped >= 2000, "%lld", helped);
 	/* Some of the helped time may be booked just before or after. */
