@@ -198,7 +198,7 @@ static void wait_has_a_deadline(struct kunit *test)
 	pairs = wait_hold(test, fake);
 	for (i = 0; i < NR_PAIRS; i++)
 		wait_expect(test, pairs, i, 0, false);
-	KUNIT_EXPECT_GT(test, fake->quiesces, 0);
+	fake_wait(test, fake, fake->quiesces > 0);
 	KUNIT_EXPECT_EQ(test, MO_FAILED, fake->mo->state);
 	KUNIT_EXPECT_EQ(test, 0, wait_quarantined(fake));
 	fixture_pairs_end(pairs);
@@ -327,7 +327,7 @@ static void wait_after_an_error_is_for_quiescence(struct kunit *test)
 	wait_expect(test, pairs, 1, 0, true);
 	wait_expect(test, pairs, 2, -EBUSY, false);
 	wait_expect(test, pairs, 3, 0, true);
-	KUNIT_EXPECT_GT(test, fake->quiesces, 0);
+	fake_wait(test, fake, fake->quiesces > 0);
 	KUNIT_EXPECT_EQ(test, 2, wait_quarantined(fake));
 	KUNIT_EXPECT_EQ(test, MO_FAILED, fake->mo->state);
 	wait_expect_refs(test, pairs, 2, 2);
