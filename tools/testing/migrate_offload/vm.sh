@@ -96,13 +96,31 @@ build_programs() {
 		die "vm.sh and the kselftests' Makefile do not name the same programs"
 }
 
+# Programs of the host, and mke2fs.conf, without which mkfs.ext4 makes no ext4.
+host_programs=(mkfs.ext4 e2fsck mkfs.xfs xfs_repair mkfs.btrfs btrfs)
+
+# Their libraries go to where the loader looks last, the loader where it must be.
+host_programs_list() {
+	local name path PATH=$PATH:/usr/sbin:/sbin
+	for name in "${host_programs[@]}"; do
+		path=$(command -v "$name") || die "no $name"
+		echo "file /sbin/$name $path 755 0 0"
+		ldd "$path" >&3
+	done 3> "$out/ldd"
+	awk '$2 == "=>" && $3 ~ "^/" { print "file /lib/" $1, $3, "755 0 0" }
+		$1 ~ "^/" { print "file", $1, $1, "755 0 0" }' "$out/ldd" | sort -u
+	echo "file /etc/mke2fs.conf /etc/mke2fs.conf 644 0 0"
+}
+
 # A list for gen_init_cpio. Fixed dates and owners: same input, same archive.
 initramfs_list() {
 	local file
-	printf 'dir /%s 755 0 0\n' bin dev lib lib/modules opt opt/migrate_offload proc sys tmp
+	printf 'dir /%s 755 0 0\n' bin dev etc lib lib/modules lib64 opt opt/migrate_offload \
+		proc sbin sys tmp
 	echo 'nod /dev/console 600 0 0 c 5 1'
 	echo "file /bin/busybox $(command -v busybox) 755 0 0"
 	echo "file /init $here/guest/init 755 0 0"
+	host_programs_list
 	for file in "$here"/guest/{tests,health} "$out"/selftests/install/*; do
 		[ ! -x "$file" ] || echo "file /opt/migrate_offload/${file##*/} $file 755 0 0"
 	done
@@ -118,8 +136,8 @@ build_initramfs() {
 
 build_all() {
 	use_flavour "$1"
-	need_packages bc bison busybox-static cpio flex gcc libc6-dev libelf-dev make \
-		qemu-system-x86 rsync
+	need_packages bc bison btrfs-progs busybox-static cpio e2fsprogs flex gcc libc6-dev \
+		libelf-dev make qemu-system-x86 rsync xfsprogs
 	# Until we end: a run has a log, a job and a kernel of its own.
 	exec 9> "$out/lock"
 	flock -n 9 || { info "waiting for another vm.sh ($flavour)"; flock 9; }
