@@ -4,7 +4,7 @@
 # only, engines sim0 and sim1.
 #
 #	vm.sh build FLAVOUR		kernel, modules, programs, initramfs
-#	vm.sh selftest			all kselftests, under the debug kernel
+#	vm.sh selftest			all kselftests, in several boots, or in BOOTS
 #	vm.sh demo			the demo, under the fast kernel
 #	vm.sh shell [FLAVOUR]		an interactive shell; Ctrl-A X leaves
 #	vm.sh run FLAVOUR COMMAND...	boot, run a shell command, exit with its status
@@ -25,9 +25,18 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=splats.sh
 . "$here/splats.sh"
 
-# In this order: boot.sh wants to find what the kernel came up with, and engines
-# are not the same after what faults does to them.
-programs=(boot.sh migrate cpu-mt reasons sysfs trace.sh faults)
+# What the kselftests are run on: name, flavour, command line, MiB of nodes 0 and
+# 1, CPUs of each of them, programs. In this order: boot.sh wants to find what the
+# kernel came up with, engines are not the same after what faults does to them,
+# and health looks at what all have left behind.
+boots=(
+	"on|debug|migrate_offload=on|512|1|boot.sh health"
+	"main|debug||512|1|boot.sh migrate cpu-mt reasons sysfs trace.sh faults health"
+	"kunit|debug|kunit.enable=1|512|1|kunit health"
+	"kcsan|kcsan||512|2|migrate cpu-mt faults races health"
+)
+# Of the guest, not of the kselftests.
+own_programs=(health kunit races)
 
 use_flavour() {
 	case $1 in
@@ -92,7 +101,8 @@ build_programs() {
 		"${ksft[@]}" install INSTALL_PATH="$out/selftests/install" 9>&-
 	# A new one must not be forgotten here.
 	diff <("${ksft[@]}" emit_tests | sed 's/.*://' | sort) \
-		<(printf '%s\n' "${programs[@]}" | sort) >&2 ||
+		<(printf '%s\n' "${boots[@]##*|}" | tr ' ' '\n' |
+			grep -vxF "$(printf '%s\n' "${own_programs[@]}")" | sort -u) >&2 ||
 		die "vm.sh and the kselftests' Makefile do not name the same programs"
 }
 
@@ -121,7 +131,7 @@ initramfs_list() {
 	echo "file /bin/busybox $(command -v busybox) 755 0 0"
 	echo "file /init $here/guest/init 755 0 0"
 	host_programs_list
-	for file in "$here"/guest/{tests,health} "$out"/selftests/install/*; do
+	for file in "$here"/guest/tests "${own_programs[@]/#/$here/guest/}" "$out"/selftests/install/*; do
 		[ ! -x "$file" ] || echo "file /opt/migrate_offload/${file##*/} $file 755 0 0"
 	done
 	find "$out" -name '*.ko' | sort | while read -r file; do
@@ -138,7 +148,7 @@ build_all() {
 	use_flavour "$1"
 	need_packages bc bison btrfs-progs busybox-static cpio e2fsprogs flex gcc libc6-dev \
 		libelf-dev make qemu-system-x86 rsync xfsprogs
-	# Until we end: a run has a log, a job and a kernel of its own.
+	# Until we end, or build another: a run has a log, a job and a kernel of its own.
 	exec 9> "$out/lock"
 	flock -n 9 || { info "waiting for another vm.sh ($flavour)"; flock 9; }
 	tree=$("$here/tree.sh")
@@ -146,7 +156,8 @@ build_all() {
 	build_kernel
 	build_programs
 	build_initramfs
-	rm -f "$out/console.log"
+	console=$out/console.log
+	rm -f "$console"
 }
 
 # qemu_run ACCEL APPEND SERIAL...: boot; the initramfs and $job are the root.
@@ -223,7 +234,7 @@ new_job() {
 boot() {
 	local append=$1
 	qemu_run "$(accelerator)" "$append" \
-		-serial "file:$out/console.log" -serial stdio < /dev/null
+		-serial "file:$console" -serial stdio < /dev/null
 }
 
 # One splat in a run's kernel log fails the run; so does a log without an end.
@@ -271,26 +282,45 @@ check_splats() {
 tap_run() {
 	local want=$1 append=$2 counts=$out/counts p f s
 	rm -f "$counts"
-	boot "$append" | tee "$out/tap.log" |
+	boot "$append" | tee "$tap" |
 		awk -v want="$want" -v counts="$counts" -v verbose="${V:-0}" -f "$here/tap.awk" || :
 	read -r p f s < "$counts" || die "no results"
-	if check_console "$out/console.log"; then p=$((p + 1)); else f=$((f + 1)); fi
+	if check_console "$console"; then p=$((p + 1)); else f=$((f + 1)); fi
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 }
 
+# boot_one NAME FLAVOUR APPEND NODE_MB CPUS PROGRAMS
+boot_one() {
+	local name=$1 start=$SECONDS
+	[ "${flavour_built-}" = "$2" ] || build_all "$2"
+	flavour_built=$2
+	node_mb=$4 cpus=$5
+	console=$out/console-$name.log tap=$out/tap-$name.log
+	info "booting: $name"
+	new_job "exec tests $6"
+	tap_run "$6" "$3"
+	info "  $name: $((SECONDS - start)) s"
+	taps+=("$tap")
+}
+
 selftest() {
+	local boot name flavour append mb cpu programs taps=()
 	passed=0 failed=0 skipped=0
-	build_all debug
 	check_splats
-
-	info "booting with migrate_offload=on"
-	new_job "exec tests boot.sh"
-	tap_run boot.sh migrate_offload=on
-
-	info "booting for the kselftests"
-	new_job "exec tests ${programs[*]} health"
-	tap_run "${programs[*]} health" ""
-
+	for boot in "${boots[@]}"; do
+		IFS='|' read -r name flavour append mb cpu programs <<< "$boot"
+		[[ -z ${BOOTS-} || " $BOOTS " = *" $name "* ]] || continue
+		boot_one "$name" "$flavour" "$append" "$mb" "$cpu" "$programs"
+	done
+	[ ${#taps[@]} != 0 ] || die "no such boot: $BOOTS"
+	# All that is said to be covered has to be among the results.
+	if [ -z "${BOOTS-}" ]; then
+		if "$here/coverage.sh" verify "${taps[@]}"; then
+			passed=$((passed + 1))
+		else
+			failed=$((failed + 1))
+		fi
+	fi
 	stage_result selftest "$passed" "$failed" "$skipped"
 }
 
@@ -302,7 +332,7 @@ demo() {
 	boot "" | tee "$out/demo.log" | grep --line-buffered -v '^vm: exit' || :
 	ok=$(grep -c ' ok$' "$out/demo.log") || :
 	bad=$(grep -c ' FAILED$' "$out/demo.log") || :
-	check_console "$out/console.log" || bad=$((bad + 1))
+	check_console "$console" || bad=$((bad + 1))
 	# Did it come to its end, and does it think that all is well?
 	tail -n 2 "$out/demo.log" | paste -sd ' ' |
 		grep -qE '^demo: [1-9][0-9]* folios moved, [1-9][0-9]* engines, 0 bytes differ vm: exit 0$' ||
@@ -323,7 +353,7 @@ run() {
 		d" || :
 	status=$(cat "$out/status")
 	[ -n "$status" ] || info "the command did not come to its end"
-	check_console "$out/console.log" || [ "$status" != 0 ] || status=1
+	check_console "$console" || [ "$status" != 0 ] || status=1
 	return "${status:-1}"
 }
 
@@ -342,7 +372,7 @@ shell() {
 		"cd $sysfs" "exec sh -l"
 	touch "$job/job.d/.interactive"
 	VM_TIMEOUT=0 qemu_run "$(accelerator)" "${VM_APPEND-}" \
-		-serial "file:$out/console.log" -serial mon:stdio
+		-serial "file:$console" -serial mon:stdio
 }
 
 sysfs=/sys/kernel/mm/migrate_offload
