@@ -27,7 +27,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 # In this order: boot.sh wants to find what the kernel came up with, and engines
 # are not the same after what faults does to them.
-programs=(boot.sh migrate cpu-mt reasons sysfs trace.sh faults)
+programs=(boot.sh migrate cpu-mt callers sysfs trace.sh faults)
 
 use_flavour() {
 	case $1 in
@@ -170,7 +170,7 @@ done
 cpus=1 # of each node that has any
 node_mb=${VM_NODE_MB:-512} # of nodes 0 and 1
 # Stalls are the host's more often than not.
-cmdline="console=ttyS0 panic=-1 oops=panic tsc=reliable page_poison=1"
+cmdline="console=ttyS0 panic=-1 oops=panic tsc=reliable page_poison=1 cma=64M"
 cmdline+=" rcupdate.rcu_cpu_stall_timeout=60 workqueue.watchdog_thresh=60"
 
 # KVM is there on many machines where a guest under it hangs: try, once a boot.
