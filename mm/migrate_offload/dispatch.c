@@ -143,8 +143,12 @@ static enum mo_refusal mo_caller_refusal(struct mo_node *node, int reason)
 {
 	if (!(READ_ONCE(node->reasons) & BIT(reason)))
 		return MO_REFUSED_REASON;
-	/* Direct reclaim holds unknown locks; it must not wait for a driver. */
-	if ((current->flags & PF_MEMALLOC) && !current_is_kswapd())
+	/*
+	 * Direct reclaim holds unknown locks; it must not wait for a driver.
+	 * DAMON's thread has the flag, too, but only while it migrates.
+	 */
+	if ((current->flags & PF_MEMALLOC) && !current_is_kswapd() &&
+	    reason != MR_DAMON)
 		return MO_REFUSED_CONTEXT;
 	return MO_ACCEPTED;
 }

@@ -31,7 +31,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # and health looks at what all have left behind.
 boots=(
 	"on|debug|migrate_offload=on|512|1|boot.sh health"
-	"main|debug||512|1|boot.sh migrate cpu-mt reasons sysfs trace.sh faults health"
+	"main|debug||512|1|boot.sh migrate cpu-mt sysfs trace.sh faults health"
+	"callers|debug|cma=64M|512|1|callers health"
 	"kunit|debug|kunit.enable=1|512|1|kunit health"
 	"kcsan|kcsan||512|2|migrate cpu-mt faults races health"
 )
