@@ -332,7 +332,7 @@ stress() {
 	cpus=${VM_CPUS:-2}
 	[ "${STRESS_FLAVOUR:=fast}" != debug ] || VM_APPEND+=" page_owner=on"
 	VM_TIMEOUT=${VM_TIMEOUT:-$(awk "BEGIN { print int($minutes * 60 + 900) }")}
-	run "$STRESS_FLAVOUR" "exec stress $minutes ${SEED-}"
+	run "$STRESS_FLAVOUR" "exec stress $minutes ${SEED:--} ${STRESS_ENGINES-}"
 }
 
 sysfs=/sys/kernel/mm/migrate_offload

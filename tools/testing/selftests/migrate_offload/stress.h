@@ -36,6 +36,7 @@ struct st_shared {
 	__u64 seed;
 	__u64 start;		/* ms */
 	int stop;
+	bool off;		/* no offload: is it the kernel's own bug? */
 	long long wrong;	/* bytes */
 	long long checked;	/* pages */
 	long long written;

@@ -237,10 +237,11 @@ static const struct {
 	  { "auto", "cpu", "cpu-mt", "sim0", "sim0,sim1", "sim1,sim0,cpu", "dsa9,sim2",
 	    "sim2,sim0,sim1", "sim1" } },
 	{ MO_SYSFS "/nodes/node%d/reasons",
-	  { "all", "all", "all", "none", "compaction,memory_hotplug", "syscall_or_cpuset" } },
+	  { "all", "all", "all", "all", "all", "none", "compaction,memory_hotplug",
+	    "syscall_or_cpuset" } },
 	{ MO_SYSFS "/nodes/node%d/min_bytes", { "0", "0", "auto", "64K", "1M" } },
-	{ MO_SYSFS "/engines/sim%d/timeout_ms", { "100", "300", "1000", "2000" } },
-	{ MO_SYSFS "/engines/cpu-mt/helpers", { "0", "1", "4" } },
+	{ MO_SYSFS "/engines/sim%d/timeout_ms", { "2000", "1000", "300", "100" } },
+	{ MO_SYSFS "/engines/cpu-mt/helpers", { "4", "1", "0" } },
 	{ "/sys/kernel/mm/transparent_hugepage/enabled", { "madvise", "always", "never" } },
 	{ "/sys/kernel/mm/transparent_hugepage/shmem_enabled",
 	  { "never", "always", "within_size" } },
@@ -270,7 +271,7 @@ void st_admin_policy(unsigned int nr)
 	while (!st_stop()) {
 		/* The first of each list is what migrates most. */
 		turn(st_below(ARRAY_SIZE(knobs)), st_one_in(3));
-		if (st_one_in(24)) {
+		if (!st->off && st_one_in(24)) {
 			st_log("enabled: 0, then 1");
 			mo_write("0", MO_SYSFS "/enabled");
 			st_usleep(st_below(100000));
@@ -279,7 +280,7 @@ void st_admin_policy(unsigned int nr)
 		st_add(admin, 1);
 		st_usleep(st_below(200000));
 	}
-	mo_write("1", MO_SYSFS "/enabled");
+	mo_write(st->off ? "0" : "1", MO_SYSFS "/enabled");
 }
 
 /* CPUs and memory */
@@ -368,5 +369,5 @@ void st_machine_calm(void)
 		mo_write("1", "/sys/devices/system/cpu/cpu%u/online", i);
 	mo_write("0", "/sys/kernel/mm/numa/demotion_enabled");
 	mo_write("0", "/proc/sys/kernel/numa_balancing");
-	mo_write("1", MO_SYSFS "/enabled");
+	mo_write(st->off ? "0" : "1", MO_SYSFS "/enabled");
 }

@@ -114,7 +114,8 @@ static void look_at(struct st_pages *pages, size_t pfn, const struct page *page,
 	static const __u64 known = KPF_SLAB | KPF_LRU | KPF_BUDDY | KPF_MMAP | KPF_ANON |
 				   KPF_HUGE | KPF_NOPAGE | KPF_OFFLINE | KPF_ZERO_PAGE |
 				   KPF_PGTABLE | KPF_RESERVED;
-	bool orphan = page->flags & KPF_ANON && !page->count;
+	/* The field of slab that overlays folio->mapping may look like anon. */
+	bool orphan = page->flags & KPF_ANON && !(page->flags & KPF_SLAB) && !page->count;
 	bool charged = page->cgroup == cgroup && page->flags & (KPF_LRU | KPF_ANON);
 
 	pages->orphans += orphan;

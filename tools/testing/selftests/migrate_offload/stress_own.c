@@ -520,6 +520,8 @@ void st_own(unsigned int nr)
 	if (me.kind->dir && *me.kind->dir == '/' && access(me.kind->dir, F_OK))
 		return;
 	join_cgroup();
+	/* Checking must not leave the migrators without a CPU. */
+	nice(5);
 	me.version = shared(me.kind->pages * sizeof(*me.version));
 	me.then = calloc(me.kind->pages, sizeof(*me.then));
 	me.locks = shared(me.kind->pages / CHUNK * sizeof(*me.locks));
