@@ -25,7 +25,8 @@
 
 #include "stress.h"
 
-#define WARM_UP_MS	20000
+#define WARM_UP_MS	20000	/* at least, */
+#define WARM_UP_CALLS	200	/* and until so much has been migrated */
 #define PROGRESS_MS	10000
 #define END_MS		120000	/* for all to come to their end, however slow */
 #define HUGEPAGES	"/sys/devices/system/node/node%d/hugepages/hugepages-2048kB/nr_hugepages"
@@ -259,7 +260,7 @@ static bool cgroup_down(void)
 	return good;
 }
 
-static bool round_of(__u64 ms)
+static bool round_of(__u64 ms, long long calls)
 {
 	__u64 begin = mo_now_ms(), next = begin;
 	unsigned int role, i;
@@ -273,7 +274,7 @@ static bool round_of(__u64 ms)
 	for (role = 0; role < ARRAY_SIZE(roles); role++)
 		for (i = 0; i < (roles[role].nr ?: st_nr_owners); i++)
 			start(role, i);
-	while (mo_now_ms() - begin < ms && !died && !st->wrong) {
+	while ((mo_now_ms() - begin < ms || st->migrations < calls) && !died && !st->wrong) {
 		reap(false);
 		if (mo_now_ms() >= next) {
 			progress();
@@ -333,9 +334,9 @@ int main(int argc, char **argv)
 		return 1;
 	}
 
-	good = round_of(WARM_UP_MS);
+	good = round_of(WARM_UP_MS, WARM_UP_CALLS);
 	then = st_pages_now();
-	good &= round_of(ms);
+	good &= round_of(ms, 0);
 	now = st_pages_now();
 	leaked = st_pages_leaked(&then, &now);
 

@@ -88,17 +88,20 @@ void st_engines_load(void);
 bool st_engines_calm(void);
 void st_engines_add_writes(void);
 void st_machine_calm(void);
+void st_drain_movable(void);
 
 /* Pages that are left when all that used them is gone: stress_leak.c */
 struct st_pages {
 	long long orphans;	/* anonymous, mapped by nobody */
 	long long charged;	/* to a memory cgroup that is gone */
+	long long stranded;	/* where there can be only free and LRU pages */
 	long long unowned;	/* in use, and neither LRU, slab nor page table */
 	long long owner;	/* by page_owner: allocated to migrate into */
 	long long isolated;
 	long long quarantined;
 	long long hugetlb;
 	long long dying;	/* memory cgroups */
+	unsigned int verbose;
 };
 
 void st_disks_up(void);

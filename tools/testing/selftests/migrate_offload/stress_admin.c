@@ -319,23 +319,42 @@ static void online(unsigned int block)
 	mo_write("online_movable", "/sys/devices/system/memory/memory%u/state", block);
 }
 
-/* Offlining goes on until it has succeeded or a signal comes. */
-static void memory(void)
+/* It goes on until it has succeeded or a signal comes. */
+static int offline(unsigned int block, unsigned int seconds)
 {
 	struct sigaction action = { .sa_handler = wake };
+	int err;
+
+	sigaction(SIGALRM, &action, NULL);
+	alarm(seconds);
+	err = mo_write("offline", "/sys/devices/system/memory/memory%u/state", block);
+	alarm(0);
+	return err;
+}
+
+static void memory(void)
+{
 	unsigned int block[16], nr = blocks(block, ARRAY_SIZE(block)), at;
 	int err;
 
 	if (!nr)
 		return;
 	at = block[st_below(nr)];
-	sigaction(SIGALRM, &action, NULL);
-	alarm(5);
-	err = mo_write("offline", "/sys/devices/system/memory/memory%u/state", at);
-	alarm(0);
+	err = offline(at, 5);
 	st_log("memory%u offline: %s", at, strerror(-err));
 	st_usleep(st_below(300000));
 	online(at);
+}
+
+/* The way to have all CPUs give back the free pages that they keep of node 2. */
+void st_drain_movable(void)
+{
+	unsigned int block[16];
+
+	if (blocks(block, ARRAY_SIZE(block))) {
+		offline(*block, 30);
+		online(*block);
+	}
 }
 
 void st_admin_hotplug(unsigned int nr)

@@ -7,10 +7,13 @@
  *		were charged are gone, so nobody may have a page of them
  *	orphans	anonymous, but mapped by nobody, and there is no swap
  *	owner	page_owner (debug flavour) says: allocated to migrate into
- *	unowned	in use without being LRU, slab or page table
+ *	stranded	on node 2, all of it movable, where the kernel keeps nothing
+ *		for itself: neither free nor LRU. The other nodes' leaks are no
+ *		different, but cannot be told from what the kernel has there.
+ *	unowned	on any node, in use without being LRU, slab or page table
  *
- * The last are also what the kernel allocates for itself, so they are compared
- * with the state after a warm-up round.
+ * The last are also what the kernel allocates for itself, so it is but a coarse
+ * net, compared with the state after a warm-up round.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -38,8 +41,11 @@
 #define KPF_PGTABLE	(1ULL << 26)
 #define KPF_RESERVED	(1ULL << 32)
 
-/* What the kernel may have more of, for itself, after a run than before. */
-#define UNOWNED_SLACK	512
+/*
+ * What the kernel may have more of, for itself, after a run than before: stacks,
+ * per-CPU memory, what vmalloc() gave to io_uring, modules and file systems.
+ */
+#define UNOWNED_SLACK	8192
 
 static const struct {
 	const char *device, *type, *mkfs;
@@ -108,6 +114,30 @@ struct page {
 	__u64 flags, count, cgroup;
 };
 
+/* Page frames of node 2. */
+static size_t movable_from = SIZE_MAX, movable_to;
+
+static void find_movable(void)
+{
+	DIR *dir = opendir("/sys/devices/system/node/node2");
+	char size[32] = "0";
+	struct dirent *entry;
+	size_t pages, block;
+
+	mo_read(size, sizeof(size), "/sys/devices/system/memory/block_size_bytes");
+	pages = strtoul(size, NULL, 16) / MO_BASE;
+	while (dir && (entry = readdir(dir))) {
+		if (sscanf(entry->d_name, "memory%zu", &block) != 1)
+			continue;
+		if (block * pages < movable_from)
+			movable_from = block * pages;
+		if ((block + 1) * pages > movable_to)
+			movable_to = (block + 1) * pages;
+	}
+	if (dir)
+		closedir(dir);
+}
+
 static void look_at(struct st_pages *pages, size_t pfn, const struct page *page,
 		    __u64 cgroup)
 {
@@ -118,12 +148,19 @@ static void look_at(struct st_pages *pages, size_t pfn, const struct page *page,
 	bool orphan = page->flags & KPF_ANON && !(page->flags & KPF_SLAB) && !page->count;
 	bool charged = page->cgroup == cgroup && page->flags & (KPF_LRU | KPF_ANON);
 
+	bool unowned = !(page->flags & known);
+	bool stranded = unowned && pfn >= movable_from && pfn < movable_to;
+
 	pages->orphans += orphan;
 	pages->charged += charged;
-	if ((orphan || charged) && pages->orphans + pages->charged <= 8)
-		printf("# pfn %zx: flags %llx, mapped %llu times, cgroup %llu%s\n", pfn,
-		       page->flags, page->count, page->cgroup, charged ? ", of the run" : "");
-	pages->unowned += !(page->flags & known);
+	pages->unowned += unowned;
+	pages->stranded += stranded;
+	if (pages->verbose && (orphan || charged || stranded)) {
+		pages->verbose--;
+		printf("# pfn %zx: flags %llx, mapped %llu times, cgroup %llu%s%s%s\n", pfn,
+		       page->flags, page->count, page->cgroup, orphan ? ", orphan" : "",
+		       charged ? ", charged" : "", stranded ? ", stranded" : "");
+	}
 }
 
 #define AT_ONCE	4096
@@ -229,15 +266,15 @@ static void settle(void)
 	for (i = 0; i < 3; i++) {
 		sync();
 		mo_write("3", "/proc/sys/vm/drop_caches");
-		/* Drains the CPUs' lists of pages, too. */
-		mo_write("1", "/proc/sys/vm/compact_memory");
+		st_drain_movable();
 		mo_sleep_ms(300);
 	}
 }
 
-static struct st_pages look(void)
+static struct st_pages look(bool verbose)
 {
 	struct st_pages pages = {
+		.verbose = verbose ? 16 : 0,
 		.isolated = vmstat("\nnr_isolated_anon ") + vmstat("\nnr_isolated_file "),
 		.quarantined = quarantined(),
 		.hugetlb = mo_number("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"),
@@ -251,7 +288,7 @@ static struct st_pages look(void)
 
 static bool clean(const struct st_pages *pages)
 {
-	return !pages->orphans && !pages->charged && !pages->owner && !pages->isolated &&
+	return !pages->orphans && !pages->stranded && !pages->charged && !pages->owner && !pages->isolated &&
 	       !pages->quarantined && !pages->hugetlb;
 }
 
@@ -261,12 +298,13 @@ struct st_pages st_pages_now(void)
 	struct st_pages pages;
 	unsigned int tries = 10;
 
+	find_movable();
 	do {
 		settle();
-		pages = look();
+		pages = look(tries == 1);
 	} while (!clean(&pages) && --tries);
-	printf("# pages: %lld orphans, %lld charged, %lld unowned, %lld by page_owner, %lld isolated, %lld quarantined, %lld hugetlb, %lld dying cgroups\n",
-	       pages.orphans, pages.charged, pages.unowned, pages.owner, pages.isolated,
+	printf("# pages: %lld orphans, %lld charged, %lld stranded, %lld unowned, %lld by page_owner, %lld isolated, %lld quarantined, %lld hugetlb, %lld dying cgroups\n",
+	       pages.orphans, pages.charged, pages.stranded, pages.unowned, pages.owner, pages.isolated,
 	       pages.quarantined, pages.hugetlb, pages.dying);
 	return pages;
 }
@@ -281,6 +319,8 @@ long long st_pages_leaked(const struct st_pages *then, const struct st_pages *no
 	long long unowned = more(now->unowned, then->unowned);
 	long long exact = now->charged > now->orphans ? now->charged : now->orphans;
 
+	if (now->stranded > exact)
+		exact = now->stranded;
 	if (now->owner > exact)
 		exact = now->owner;
 	return exact + now->isolated + now->quarantined + now->hugetlb * (MO_2M / MO_BASE) +

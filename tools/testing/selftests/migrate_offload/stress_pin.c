@@ -124,6 +124,19 @@ static int ring_wait(struct ring *ring)
 	return res;
 }
 
+/*
+ * io_uring does not dirty its buffers when it lets go of them. When a read
+ * fault has mapped them, writable and clean, what was read into them is lost
+ * on reclaim. That is a bug of its own, so be the one who dirties.
+ */
+static void dirty(volatile char *addr, size_t bytes)
+{
+	size_t at;
+
+	for (at = 0; at < bytes; at += MO_BASE)
+		addr[at] = addr[at];
+}
+
 /* Read @new into a registered buffer. False: it was not done at all. */
 bool st_pin_uring(char *addr, size_t bytes, const char *new)
 {
@@ -147,6 +160,7 @@ bool st_pin_uring(char *addr, size_t bytes, const char *new)
 		done = write(fds[1], new, bytes) == (ssize_t)bytes;
 		got = ring_wait(ring);
 		done &= got > 0 && read_all(fds[0], addr + got, bytes - got);
+		dirty(addr, bytes);
 		if (st_one_in(2))
 			linger();
 		syscall(SYS_io_uring_register, ring->fd, IORING_UNREGISTER_BUFFERS, NULL, 0);
