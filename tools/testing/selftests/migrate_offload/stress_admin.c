@@ -117,7 +117,7 @@ static void fault(unsigned int sim, const char *name, bool on)
 	char what[32];
 
 	sprintf(what, "%s/interval", name);
-	set(sim, what, 100 + st_below(3000));
+	set(sim, what, 1 + st_below(200));
 	sprintf(what, "%s/times", name);
 	set(sim, what, on ? 1 + st_below(20) : 0);
 	sprintf(what, "%s/probability", name);
@@ -127,12 +127,16 @@ static void fault(unsigned int sim, const char *name, bool on)
 static void break_down(unsigned int sim)
 {
 	const char *name = faults[st_below(ARRAY_SIZE(faults))];
-	bool stuck = st_one_in(6);
+	bool stuck = st_one_in(4);
 
 	st_log("sim%u: %s%s", sim, name, stuck ? ", stuck" : "");
 	set(sim, "late_ms", 100 + st_below(2500));
-	fault(sim, name, true);
 	set(sim, "stuck", stuck);
+	if (st_one_in(2))
+		mo_write("100", MO_SYSFS "/engines/sim%u/timeout_ms", sim);
+	fault(sim, name, true);
+	/* Long enough to miss a deadline, and for folios to be quarantined. */
+	st_usleep(st_below(1500000));
 }
 
 static void calm(unsigned int sim)
@@ -187,7 +191,7 @@ void st_admin_engines(unsigned int nr)
 		what = st_below(32);
 		if (what < 12)
 			be_slow(sim);
-		else if (what < 18)
+		else if (what < 16)
 			break_down(sim);
 		else if (what < 29)
 			calm(sim);

@@ -112,4 +112,7 @@ void st_move_system(unsigned int nr)
 		st_add(migrations, 1);
 		st_usleep(st_below(50000));
 	}
+	/* With demotion a task may take for ever to get below its memory.max. */
+	mo_write("0", "/sys/kernel/mm/numa/demotion_enabled");
+	mo_write("0", "/proc/sys/kernel/numa_balancing");
 }
