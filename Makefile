@@ -16,6 +16,7 @@ help:
 	@echo '  make check         static checks: style, warnings, documentation, patches'
 	@echo '  make kunit         KUnit tests under User-Mode Linux, plain and with all checkers'
 	@echo '  make selftest      kselftests in a virtual machine, with all checkers'
+	@echo '  make stress        everything at once for MINUTES=3, in a virtual machine'
 	@echo '  make shell         a shell in the virtual machine'
 	@echo
 	@echo '  make apply KSRC=DIR     put it into a kernel source tree'
@@ -36,6 +37,9 @@ setup:
 
 demo selftest shell: setup
 	@$T/vm.sh $@
+
+stress: setup
+	@$T/vm.sh $@ $(MINUTES)
 
 test: setup
 	@$T/test.sh

@@ -15,6 +15,7 @@ splat+='|unchecked MSR|page allocation failure|stack (overflow|guard)|Tainted|Se
 
 harmless='DMA-API: preallocated [0-9]+ debug entries$'
 harmless+='|DMA-API: debugging enabled by kernel config$'
+harmless+='|page dumped because: (isolation failed|migration failure)$' # when memory is to go
 harmless+='|rcu: 	RCU callback double-/use-after-free debug is enabled\.$'
 
 # splats LOG: print the lines that match, succeed if there are any.

@@ -6,6 +6,7 @@
 #	vm.sh build FLAVOUR		kernel, modules, programs, initramfs
 #	vm.sh selftest			all kselftests, in several boots, or in BOOTS
 #	vm.sh demo			the demo, under the fast kernel
+#	vm.sh stress [MINUTES]		everything at once, under the fast kernel
 #	vm.sh shell [FLAVOUR]		an interactive shell; Ctrl-A X leaves
 #	vm.sh run FLAVOUR COMMAND...	boot, run a shell command, exit with its status
 #
@@ -376,12 +377,23 @@ shell() {
 		-serial "file:$console" -serial mon:stdio
 }
 
+# stress MINUTES: SEED and STRESS_FLAVOUR choose; the last line is the verdict.
+stress() {
+	local minutes=${1:-3}
+	[[ $minutes =~ ^[0-9]+(\.[0-9]+)?$ ]] || die "MINUTES is a number, not $minutes"
+	cpus=${VM_CPUS:-2}
+	[ "${STRESS_FLAVOUR:=fast}" != debug ] || VM_APPEND+=" page_owner=on"
+	VM_TIMEOUT=${VM_TIMEOUT:-$(awk "BEGIN { print int($minutes * 60 + 900) }")}
+	run "$STRESS_FLAVOUR" "exec stress $minutes ${SEED:--} ${STRESS_ENGINES-}"
+}
+
 sysfs=/sys/kernel/mm/migrate_offload
 
 case ${1-} in
 build) build_all "${2-}" ;;
 selftest | demo) "$1" ;;
 shell) shell "${2-}" ;;
+stress) stress "${2-}" ;;
 run) [ $# -ge 3 ] || die "usage: vm.sh run FLAVOUR COMMAND..."; run "${@:2}" ;;
 *) sed -n '/^#\t/s/^#\t//p' "$0" >&2; exit 2 ;;
 esac
