@@ -121,6 +121,9 @@ static bool holes_make(struct holes *holes, size_t pages, int node)
 	return true;
 }
 
+/* Of what was compacted, in all tests so far. */
+static size_t wrong_words;
+
 /* False if what was left of it is not what it was. */
 static bool holes_free(struct holes *holes)
 {
@@ -129,9 +132,7 @@ static bool holes_free(struct holes *holes)
 	for (page = 1; page < holes->pages; page += 2)
 		for (i = page * WORDS; i < (page + 1) * WORDS; i++)
 			bad += holes->at[i] != hole_word(i);
-	if (bad)
-		ksft_print_msg("%zu words of what was compacted are wrong\n",
-			       bad);
+	wrong_words += bad;
 	munmap(holes->at, holes->pages * MO_BASE);
 	return !bad;
 }
@@ -637,6 +638,7 @@ static const struct {
 	unsigned int least;	/* folios that move */
 	int at;			/* where they are first, of mo_nodes */
 	bool context;		/* never by engines, for refused_context */
+	bool luck;		/* it may not happen: then it was not tested */
 } tests[] = {
 	{ "syscall_or_cpuset", "a cpuset moves", by_cpuset, MO_ANON, 128, 128 },
 	{ "memory_hotplug", "memory goes offline", by_memory_offline, MO_ANON,
@@ -648,7 +650,7 @@ static const struct {
 	{ "compaction", "compaction by kcompactd", by_kcompactd, MO_ANON, 1,
 	  1 },
 	{ "compaction", "compaction by a task", by_direct_compaction, MO_ANON,
-	  1, 1, 0, true },
+	  1, 1, 0, true, true },
 	{ "memory_failure", "soft offlining", by_soft_offline, MO_ANON, 16, 4 },
 	{ "longterm_pin", "pinning for long", by_longterm_pin, MO_ANON, 64, 64,
 	  2 },
@@ -659,7 +661,8 @@ static const struct {
 	  0, true },
 };
 
-static bool test(unsigned int nr, const char *engines)
+/* Clears *@happened if nothing came of it, and that is nobody's fault. */
+static bool test(unsigned int nr, const char *engines, bool *happened)
 {
 	bool context = engines && tests[nr].context;
 	const char *why = context ? "context" : "reason";
@@ -681,12 +684,13 @@ static bool test(unsigned int nr, const char *engines)
 	refused = mo_refused(why);
 	if (context)
 		watch_begin();
-	good &= tests[nr].migrate(&mem);
-	MO_EXPECT(good, "the kernel does not migrate");
+	*happened = tests[nr].migrate(&mem);
+	MO_EXPECT(*happened || tests[nr].luck, "the kernel does not migrate");
+	MO_EXPECT(!wrong_words, "%zu", wrong_words);
 	if (context) {
 		watch_end(&submits, &contexts);
 		MO_EXPECT(!submits, "%u", submits);
-		MO_EXPECT(contexts, "%u", contexts);
+		MO_EXPECT(contexts || !*happened, "%u", contexts);
 	}
 	bad = mo_bad_bytes(&mem);
 	MO_EXPECT(!bad, "%zu", bad);
@@ -694,7 +698,7 @@ static bool test(unsigned int nr, const char *engines)
 
 	n = mo_counts_since(&before);
 	refused = mo_refused(why) - refused;
-	if (!engines || context)
+	if ((!engines || context) && *happened)
 		MO_EXPECT(refused >= tests[nr].least, "%lld", refused);
 	if (!engines)
 		MO_EXPECT(!n.engine && !n.cpu, "%lld, %lld", n.engine, n.cpu);
@@ -708,6 +712,23 @@ static bool test(unsigned int nr, const char *engines)
 		       tests[nr].what, n.offered, n.engine, n.cpu, refused,
 		       why);
 	return good;
+}
+
+static void run(unsigned int nr, const char *engines)
+{
+	bool happened, good = test(nr, engines, &happened);
+	char name[128];
+
+	if (engines)
+		sprintf(name, "%s, engines %s: %soffloaded", tests[nr].what,
+			engines, tests[nr].context ? "not " : "");
+	else
+		sprintf(name, "%s: not offloaded without the reason %s",
+			tests[nr].what, tests[nr].reason);
+	if (good && !happened)
+		ksft_test_result_skip("%s: it did not come to that\n", name);
+	else
+		ksft_test_result(good, "%s\n", name);
 }
 
 int main(int argc, char **argv)
@@ -733,11 +754,8 @@ int main(int argc, char **argv)
 		if (argc > 1 && !strstr(tests[i].what, argv[1]))
 			continue;
 		for (j = 0; j < ARRAY_SIZE(engines); j++)
-			ksft_test_result(test(i, engines[j]), "%s, engines %s: %soffloaded\n",
-					 tests[i].what, engines[j],
-					 tests[i].context ? "not " : "");
-		ksft_test_result(test(i, NULL), "%s: not offloaded without the reason %s\n",
-				 tests[i].what, tests[i].reason);
+			run(i, engines[j]);
+		run(i, NULL);
 	}
 	mo_enable(false);
 	ksft_finished();
