@@ -32,6 +32,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # and health looks at what all have left behind.
 boots=(
 	"on|debug|migrate_offload=on|512|1|boot.sh health"
+	"memory|debug||768|1|memory health"
 	"main|debug||512|1|boot.sh migrate cpu-mt sysfs trace.sh faults health"
 	"callers|debug|cma=64M|512|1|callers health"
 	"kunit|debug|kunit.enable=1|512|1|kunit health"
@@ -282,8 +283,7 @@ check_splats() {
 # tap_run WANT APPEND: run the job, judge its TAP and the kernel log; adds to
 # passed, failed, skipped.
 tap_run() {
-	local want=$1 append=$2 counts=$out/counts p f s
-	rm -f "$counts"
+	local want=$1 append=$2 p f s
 	boot "$append" | tee "$tap" |
 		awk -v want="$want" -v counts="$counts" -v verbose="${V:-0}" -f "$here/tap.awk" || :
 	read -r p f s < "$counts" || die "no results"
@@ -294,27 +294,50 @@ tap_run() {
 # boot_one NAME FLAVOUR APPEND NODE_MB CPUS PROGRAMS
 boot_one() {
 	local name=$1 start=$SECONDS
-	[ "${flavour_built-}" = "$2" ] || build_all "$2"
-	flavour_built=$2
+	passed=0 failed=0 skipped=0
+	use_flavour "$2"
 	node_mb=$4 cpus=$5
-	console=$out/console-$name.log tap=$out/tap-$name.log
-	info "booting: $name"
+	console=$build/boot-$name.console tap=$build/boot-$name.tap counts=$build/boot-$name.tap.counts
+	rm -f "$console" "$counts" "$build/boot-$name.counts"
 	new_job "exec tests $6"
 	tap_run "$6" "$3"
-	info "  $name: $((SECONDS - start)) s"
-	taps+=("$tap")
+	echo "  boot $name: $((SECONDS - start)) s"
+	echo "$passed $failed $skipped" > "$build/boot-$name.counts"
 }
 
+# Two at a time: they wait as much as they work.
 selftest() {
-	local boot name flavour append mb cpu programs taps=()
+	local boot name flavour append mb cpu programs chosen=() taps=() p f s
 	passed=0 failed=0 skipped=0
 	check_splats
 	for boot in "${boots[@]}"; do
-		IFS='|' read -r name flavour append mb cpu programs <<< "$boot"
-		[[ -z ${BOOTS-} || " $BOOTS " = *" $name "* ]] || continue
-		boot_one "$name" "$flavour" "$append" "$mb" "$cpu" "$programs"
+		[[ -z ${BOOTS-} || " $BOOTS " = *" ${boot%%|*} "* ]] || continue
+		chosen+=("$boot")
 	done
-	[ ${#taps[@]} != 0 ] || die "no such boot: $BOOTS"
+	[ ${#chosen[@]} != 0 ] || die "no such boot: $BOOTS"
+	for flavour in $(printf '%s\n' "${chosen[@]}" | cut -d '|' -f 2 | sort -u); do
+		build_all "$flavour"
+	done
+	for boot in "${chosen[@]}"; do
+		IFS='|' read -r name flavour append mb cpu programs <<< "$boot"
+		[ "$(jobs -pr | wc -l)" -lt 2 ] || wait -n || :
+		info "booting: $name"
+		(
+			boot_one "$name" "$flavour" "$append" "$mb" "$cpu" "$programs" \
+				> "$build/boot-$name.log" 2>&1 || :
+			cat "$build/boot-$name.log"
+		) &
+	done
+	wait
+	for boot in "${chosen[@]}"; do
+		name=${boot%%|*}
+		if ! read -r p f s < "$build/boot-$name.counts"; then
+			echo "    not ok: $name: no results"
+			p=0 f=1 s=0
+		fi
+		passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+		taps+=("$build/boot-$name.tap")
+	done
 	# All that is said to be covered has to be among the results.
 	if [ -z "${BOOTS-}" ]; then
 		if "$here/coverage.sh" verify "${taps[@]}"; then
