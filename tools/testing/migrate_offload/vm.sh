@@ -34,6 +34,7 @@ boots=(
 	"on|debug|migrate_offload=on|512|1|boot.sh health"
 	"main|debug||512|1|boot.sh migrate cpu-mt sysfs trace.sh faults health"
 	"callers|debug|cma=64M|512|1|callers health"
+	"fs|debug||512|1|window fs health"
 	"kunit|debug|kunit.enable=1|512|1|kunit health"
 	"kcsan|kcsan||512|2|migrate cpu-mt faults races health"
 )
