@@ -6,7 +6,7 @@ T := tools/testing/migrate_offload
 export BASE ?= 6.12
 export KSRC MACHINES
 
-.PHONY: help setup demo test check kunit selftest shell fixes-check apply unapply series series-check clean distclean
+.PHONY: help setup demo test check kunit selftest shell mutants fixes-check apply unapply series series-check clean distclean
 
 help:
 	@echo 'Migration offload for Linux $(BASE)'
@@ -18,6 +18,7 @@ help:
 	@echo '  make selftest      kselftests in a virtual machine, with all checkers'
 	@echo '  make stress        everything at once for MINUTES=3, in a virtual machine'
 	@echo '  make shell         a shell in the virtual machine'
+	@echo '  make mutants       break our own rules: do the tests notice?'
 	@echo
 	@echo '  make apply KSRC=DIR     put it into a kernel source tree'
 	@echo '  make unapply KSRC=DIR   and take it out again'
@@ -44,7 +45,7 @@ stress: setup
 test: setup
 	@$T/test.sh
 
-check kunit: setup
+check kunit mutants: setup
 	@$T/$@.sh
 
 fixes-check: setup

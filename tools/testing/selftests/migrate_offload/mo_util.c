@@ -116,6 +116,30 @@ bool mo_exists(const char *fmt, ...)
 	return !access(path, F_OK);
 }
 
+int mo_run(const char * const *args)
+{
+	int status, null;
+	pid_t pid = fork();
+
+	if (!pid) {
+		null = open("/dev/null", O_RDWR);
+		dup2(null, STDIN_FILENO);
+		dup2(null, STDOUT_FILENO);
+		dup2(null, STDERR_FILENO);
+		execvp(args[0], (char * const *)args);
+		_exit(127);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+void mo_drop_caches(void)
+{
+	sync();
+	mo_write("3", "/proc/sys/vm/drop_caches");
+}
+
 /* Set-up */
 
 static void must_write(const char *value, const char *path)

@@ -34,6 +34,11 @@ long long mo_number(const char *fmt, ...);
 __printf(1, 2)
 bool mo_exists(const char *fmt, ...);
 
+/* Run a program, quietly: its exit status, or negative. Ends with NULL. */
+int mo_run(const char * const *args);
+/* Nothing that is on a disk is in memory, too. */
+void mo_drop_caches(void);
+
 /* Set-up. These stop the program when the kernel does not take a value. */
 void mo_enable(bool on);
 void mo_policy(const char *engines);
