@@ -82,6 +82,7 @@ enum mo_refusal {
 	MO_REFUSED_NO_ENGINE,	/* no chosen engine is online */
 	MO_REFUSED_BUSY,	/* all batches in flight */
 	MO_REFUSED_LIMITS,	/* outside of the engine's limits */
+	MO_REFUSED_BOUNCE,	/* cannot be mapped without a copy */
 	MO_REFUSED_SUBMIT,	/* the engine said no */
 	MO_NR_REFUSALS
 };
