@@ -102,7 +102,8 @@ struct migrate_offload_ops {
 	 * Return: 0 when the engine took the batch and will report on it; it
 	 * may have done so already. A negative errno when it did not, and
 	 * touches nothing: -EBUSY for want of a queue entry, -ENODEV when it
-	 * is being quiesced, or another. The CPU copies the folios then.
+	 * is being quiesced, -EOPNOTSUPP when the memory cannot be mapped
+	 * without a copy, or another. The CPU copies the folios then.
 	 */
 	int (*submit)(struct migrate_offload_engine *engine,
 		      struct migrate_offload_batch *batch);

@@ -6,6 +6,7 @@
  * folio_mc_copy() does. It is always there, and shows what an engine is:
  * nothing of it is quarantined, since it is done when submit returns.
  */
+#include <kunit/static_stub.h>
 #include <linux/highmem.h>
 #include <linux/init.h>
 #include <linux/sched.h>
@@ -18,6 +19,7 @@
  */
 int mo_copy_page(unsigned long dst, unsigned long src)
 {
+	KUNIT_STATIC_STUB_REDIRECT(mo_copy_page, dst, src);
 	return copy_mc_highpage(pfn_to_page(dst), pfn_to_page(src)) ?
 	       -EHWPOISON : 0;
 }

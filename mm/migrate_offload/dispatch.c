@@ -212,6 +212,8 @@ static enum mo_refusal mo_submit_refusal(int err)
 		return MO_REFUSED_BUSY;
 	case -ENODEV:
 		return MO_REFUSED_NO_ENGINE;
+	case -EOPNOTSUPP:
+		return MO_REFUSED_BOUNCE;
 	default:
 		return MO_REFUSED_SUBMIT;
 	}

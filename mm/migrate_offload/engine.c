@@ -8,6 +8,7 @@
  */
 #define pr_fmt(fmt) "migrate_offload: " fmt
 
+#include <kunit/static_stub.h>
 #include <linux/cc_platform.h>
 #include <linux/ctype.h>
 #include <linux/dma-mapping.h>
@@ -142,6 +143,13 @@ static void mo_engine_drained(struct percpu_ref *ref)
 	complete(&container_of(ref, struct mo_engine, users)->drained);
 }
 
+/* Then swiotlb copies to where devices can read it. */
+bool mo_memory_encrypted(void)
+{
+	KUNIT_STATIC_STUB_REDIRECT(mo_memory_encrypted);
+	return cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT);
+}
+
 /*
  * Mappings that may bounce would make the CPU copy everything twice, and the
  * destination would be wrong until they are unmapped.
@@ -150,7 +158,7 @@ static bool mo_dma_may_bounce(struct device *dev)
 {
 	return dma_addressing_limited(dev) ||
 	       dma_max_mapping_size(dev) != SIZE_MAX ||
-	       cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT);
+	       mo_memory_encrypted();
 }
 
 static int mo_info_check(const struct migrate_offload_engine_info *info)

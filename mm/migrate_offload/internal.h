@@ -82,6 +82,7 @@ enum mo_refusal {
 	MO_REFUSED_NO_ENGINE,	/* no chosen engine is online */
 	MO_REFUSED_BUSY,	/* all batches in flight */
 	MO_REFUSED_LIMITS,	/* outside of the engine's limits */
+	MO_REFUSED_BOUNCE,	/* cannot be mapped without a copy */
 	MO_REFUSED_SUBMIT,	/* the engine said no */
 	MO_NR_REFUSALS
 };
@@ -263,6 +264,7 @@ extern struct workqueue_struct *mo_wq;
 bool mo_name_valid(const char *name);
 struct mo_engine *mo_engine_find(const char *name);
 bool mo_engine_online(struct mo_engine *engine);
+bool mo_memory_encrypted(void);
 size_t mo_engine_reach(const struct mo_engine *engine,
 		       const struct mo_piece *piece);
 void mo_engine_fail(struct mo_engine *engine, const char *why);
@@ -280,6 +282,7 @@ extern const struct migrate_offload_ops mo_cpu_mt_ops;
 int mo_cpu_mt_init(void);
 
 /* policy.c */
+bool mo_arch_needs_cpu(void);
 struct mo_node *mo_node(int nid);
 struct mo_node *mo_node_create(int nid);
 void mo_policy_resolve_all(void);

@@ -7,6 +7,7 @@
  * resolved whenever the choice or the registry changes; submitting reads only
  * the result, under RCU.
  */
+#include <kunit/static_stub.h>
 #include <linux/cpufeature.h>
 #include <linux/ctype.h>
 #include <linux/migrate.h>
@@ -123,8 +124,9 @@ static int mo_place(const struct mo_engine *engine, int dst, int src)
 }
 
 /* Metadata of memory that only the CPU's copy carries over. */
-static bool mo_arch_needs_cpu(void)
+bool mo_arch_needs_cpu(void)
 {
+	KUNIT_STATIC_STUB_REDIRECT(mo_arch_needs_cpu);
 #ifdef CONFIG_ARM64_MTE
 	if (system_supports_mte())
 		return true;

@@ -36,6 +36,7 @@ const char * const mo_refusal_names[MO_NR_REFUSALS] = {
 	[MO_REFUSED_NO_ENGINE] = "no_engine",
 	[MO_REFUSED_BUSY] = "busy",
 	[MO_REFUSED_LIMITS] = "limits",
+	[MO_REFUSED_BOUNCE] = "bounce",
 	[MO_REFUSED_SUBMIT] = "submit",
 };
 
@@ -246,6 +247,7 @@ MO_ENGINE_STAT(refused_too_small, refused[MO_REFUSED_TOO_SMALL]);
 MO_ENGINE_STAT(refused_tags, refused[MO_REFUSED_TAGS]);
 MO_ENGINE_STAT(refused_limits, refused[MO_REFUSED_LIMITS]);
 MO_ENGINE_STAT(refused_busy, refused[MO_REFUSED_BUSY]);
+MO_ENGINE_STAT(refused_bounce, refused[MO_REFUSED_BOUNCE]);
 MO_ENGINE_STAT(refused_submit, refused[MO_REFUSED_SUBMIT]);
 MO_ENGINE_RO(inflight, "%d", atomic_read(&engine->inflight));
 MO_ENGINE_RO(quarantined_pages, "%ld",
@@ -262,6 +264,7 @@ static struct attribute *mo_engine_stats_attrs[] = {
 	&engine_refused_tags.attr.attr,
 	&engine_refused_limits.attr.attr,
 	&engine_refused_busy.attr.attr,
+	&engine_refused_bounce.attr.attr,
 	&engine_refused_submit.attr.attr,
 	&engine_inflight.attr,
 	&engine_quarantined_pages.attr,
@@ -449,6 +452,7 @@ MO_NODE_STAT(refused_too_small, refused[MO_REFUSED_TOO_SMALL]);
 MO_NODE_STAT(refused_no_engine, refused[MO_REFUSED_NO_ENGINE]);
 MO_NODE_STAT(refused_busy, refused[MO_REFUSED_BUSY]);
 MO_NODE_STAT(refused_limits, refused[MO_REFUSED_LIMITS]);
+MO_NODE_STAT(refused_bounce, refused[MO_REFUSED_BOUNCE]);
 MO_NODE_STAT(refused_submit, refused[MO_REFUSED_SUBMIT]);
 
 static struct attribute *mo_node_stats_attrs[] = {
@@ -470,6 +474,7 @@ static struct attribute *mo_node_stats_attrs[] = {
 	&node_refused_no_engine.attr.attr,
 	&node_refused_busy.attr.attr,
 	&node_refused_limits.attr.attr,
+	&node_refused_bounce.attr.attr,
 	&node_refused_submit.attr.attr,
 	NULL
 };

@@ -2,9 +2,11 @@
 /*
  * KUnit tests of mm/migrate_offload/dispatch.c: real migrations
  */
+#include <kunit/static_stub.h>
 #include <linux/buffer_head.h>
 #include <linux/delay.h>
 #include <linux/file.h>
+#include <linux/highmem.h>
 #include <linux/io.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
@@ -331,6 +333,86 @@ static void dispatch_leaves_failures_to_the_cpu(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, node.quarantined);
 }
 
+/*
+ * The engine came upon poison. It may be wrong, or may not: the CPU's copy, which
+ * is safe against machine checks, decides.
+ */
+static void dispatch_asks_the_cpu_about_poison(struct kunit *test)
+{
+	struct fake_engine *fake = dispatch_engine(test, 0);
+	struct mo_node_stats before, node;
+	struct migration *m;
+
+	fake->fail_extent = 2;
+	fake->fail_error = -EHWPOISON;
+	m = migration_of_file(test, 8);
+	fixture_node_stats(&before);
+	migrate(test, m);
+	migration_expect_all(test, m, true);
+	fixture_node_stats_since(test, &before, &node);
+	KUNIT_EXPECT_EQ(test, 7, node.copied_engine);
+	KUNIT_EXPECT_EQ(test, 1, node.failed);
+	KUNIT_EXPECT_EQ(test, 0, node.quarantined);
+	KUNIT_EXPECT_TRUE(test, mo_engine_online(fake->mo));
+}
+
+/* The machine check that copy_mc_highpage() survives, and queues. */
+struct poisoned {
+	unsigned long pfn;
+	unsigned int hits;
+};
+
+static int poisoned_copy_page(unsigned long dst, unsigned long src)
+{
+	struct poisoned *poisoned = kunit_get_current_test()->priv;
+
+	if (src == poisoned->pfn) {
+		poisoned->hits++;
+		return -EHWPOISON;
+	}
+	copy_highpage(pfn_to_page(dst), pfn_to_page(src));
+	return 0;
+}
+
+static const char * const poison_engines[] = { "cpu", "cpu-mt" };
+
+static void poison_engine_desc(const char * const *name, char *desc)
+{
+	strscpy(desc, *name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(poison_engine, poison_engines, poison_engine_desc);
+
+/*
+ * The CPU has come upon poison: that folio stays where it is, and is not read
+ * again only to find the same, which would queue its handling once more.
+ */
+static void dispatch_leaves_poison_alone(struct kunit *test)
+{
+	const char *name = *(const char * const *)test->param_value;
+	struct poisoned poisoned = {};
+	struct mo_node_stats before, node;
+	struct migration *m;
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test, 0, mo_policy_set_engines(fixture_node(test), name));
+	mo_set_enabled(true);
+	test->priv = &poisoned;
+	kunit_activate_static_stub(test, mo_copy_page, poisoned_copy_page);
+	m = migration_of_file(test, 8);
+	poisoned.pfn = folio_pfn(migration_folio(m, 5));
+	fixture_node_stats(&before);
+	migrate(test, m);
+	KUNIT_EXPECT_EQ(test, 1, m->failed);
+	for (i = 0; i < 8; i++)
+		migration_expect(test, m, i, i != 5, 0);
+	KUNIT_EXPECT_EQ(test, 1, poisoned.hits);
+	fixture_node_stats_since(test, &before, &node);
+	KUNIT_EXPECT_EQ(test, 7, node.copied_cpu);
+	KUNIT_EXPECT_EQ(test, 1, node.failed);
+	KUNIT_EXPECT_EQ(test, 0, node.quarantined);
+}
+
 struct submit_param {
 	int err;
 	enum mo_refusal why;
@@ -339,6 +421,7 @@ struct submit_param {
 static const struct submit_param submit_params[] = {
 	{ -EBUSY, MO_REFUSED_BUSY },
 	{ -ENODEV, MO_REFUSED_NO_ENGINE },
+	{ -EOPNOTSUPP, MO_REFUSED_BOUNCE },
 	{ -EIO, MO_REFUSED_SUBMIT },
 	{ -ENOMEM, MO_REFUSED_SUBMIT },
 };
@@ -1065,6 +1148,8 @@ static struct kunit_case dispatch_test_cases[] = {
 	KUNIT_CASE(dispatch_copies_anonymous_memory),
 	KUNIT_CASE(dispatch_is_off_when_disabled),
 	KUNIT_CASE_PARAM(dispatch_leaves_failures_to_the_cpu, fail_gen_params),
+	KUNIT_CASE(dispatch_asks_the_cpu_about_poison),
+	KUNIT_CASE_PARAM(dispatch_leaves_poison_alone, poison_engine_gen_params),
 	KUNIT_CASE_PARAM(dispatch_survives_refusal, submit_gen_params),
 	KUNIT_CASE(dispatch_copies_after_the_deadline),
 	KUNIT_CASE_PARAM(dispatch_quarantines, mode_gen_params),

@@ -99,7 +99,7 @@ static void fake_report(struct fake_engine *fake,
 	for (i = 0; i < batch->nr_extents; i++) {
 		nr = fb->order[i];
 		fake_extent(batch, nr, fake->fail || nr == fake->fail_extent ?
-			    -EIO : 0);
+			    fake->fail_error : 0);
 	}
 }
 
@@ -244,6 +244,7 @@ struct fake_engine *fake_register(struct kunit *test,
 
 	KUNIT_ASSERT_NOT_NULL(test, fake);
 	fake->fail_extent = -1;
+	fake->fail_error = -EIO;
 	spin_lock_init(&fake->lock);
 	INIT_LIST_HEAD(&fake->held);
 	prandom_seed_state(&fake->rnd, 1);

@@ -26,6 +26,7 @@ struct fake_engine {
 	bool stubborn;		/* report, but never let go */
 	bool fail;		/* no extent gets copied */
 	int fail_extent;	/* only this one does not, or -1 */
+	int fail_error;		/* what is reported then */
 	int reset_error;
 	/* At the end of submit, when the batch has not been reported yet. */
 	void (*on_submit)(struct fake_engine *fake,

@@ -281,8 +281,9 @@ static void sysfs_counts(struct kunit *test)
 {
 	static const char * const engine_names[] = {
 		"refused_no_engine", "refused_too_small", "refused_tags",
-		"refused_limits", "refused_busy", "refused_submit", "errors",
-		"timeouts", "quarantined_pages", "inflight",
+		"refused_limits", "refused_busy", "refused_bounce",
+		"refused_submit", "errors", "timeouts",
+		"quarantined_pages", "inflight",
 	};
 	struct migrate_offload_engine_info info = fake_info();
 	struct mo_node_stats before, stats;
