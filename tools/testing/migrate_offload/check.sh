@@ -88,6 +88,10 @@ documents_exist() {
 	return $status
 }
 
+coverage_page() {
+	"$here/coverage.sh" table | diff -u "$root/Documentation/mm/migrate_offload_coverage.rst" -
+}
+
 ### Warnings
 
 kmake() { nice make -s -C "$tree" O="$out" CC="${CC:-gcc}" -j"$(nproc)" "$@"; }
@@ -177,6 +181,7 @@ check_documentation() {
 	t "sphinx, warnings are errors" sphinx
 	t "boot parameters are documented" boot_parameters
 	t "documents that are named exist" documents_exist
+	t "the table of tests is up to date" coverage_page
 }
 
 ### The repository

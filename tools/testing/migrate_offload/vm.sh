@@ -278,6 +278,11 @@ check_splats() {
 		list_add corruption. next->prev should be prev
 		pagealloc: memory corruption
 	END
+	line=$(printf '=%.0s' {1..65})
+	[ -n "$(splats <(printf '%s\n' "$line" 'BUG: KCSAN: data-race in a / b' ' mo_submit+0x1/0x2' "$line"))" ] ||
+		die "a data race of ours is not seen as a splat"
+	[ -z "$(splats <(printf '%s\n' "$line" 'BUG: KCSAN: data-race in a / b' ' folio_lock+0x1/0x2' "$line"))" ] ||
+		die "a data race of others is seen as a splat"
 	[ -z "$(splats <(echo '[    0.1] DMA-API: preallocated 65536 debug entries'))" ] ||
 		die "a harmless line is seen as a splat"
 }
