@@ -23,7 +23,7 @@ harmless+='|rcu: 	RCU callback double-/use-after-free debug is enabled\.$'
 ours='mo_[a-z]|migrate_offload|[^a-z_]sim_[a-z]'
 without_foreign_races() {
 	awk -v ours="$ours" '
-		/={60,}/ {
+		/====================/ {
 			if (!report || mine)
 				printf "%s", text
 			report = mine = 0
