@@ -10,6 +10,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 packages=(
 	bc bison ccache cpio flex gcc git libc6-dev libelf-dev make patch perl python3 xz-utils # kernels
 	btrfs-progs busybox-static e2fsprogs qemu-system-x86 xfsprogs                          # vm.sh
+	libcap-dev libnuma-dev liburing-dev                                                    # own.sh
 	python3-sphinx shellcheck sparse                                                       # check.sh
 )
 need_packages "${packages[@]}"

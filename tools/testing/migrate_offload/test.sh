@@ -16,6 +16,7 @@ for stage in "${stages[@]}"; do
 	start=$SECONDS
 	case $stage in
 	selftest | demo) "$here/vm.sh" "$stage" ;;
+	stress) "$here/vm.sh" stress "${MINUTES:-1.5}" ;;
 	*) "$here/$stage.sh" ;;
 	esac < /dev/null
 	status=$?

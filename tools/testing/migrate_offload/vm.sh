@@ -414,7 +414,13 @@ stress() {
 	cpus=${VM_CPUS:-2}
 	[ "${STRESS_FLAVOUR:=fast}" != debug ] || VM_APPEND+=" page_owner=on"
 	VM_TIMEOUT=${VM_TIMEOUT:-$(awk "BEGIN { print int($minutes * 60 + 900) }")}
-	run "$STRESS_FLAVOUR" "exec stress $minutes ${SEED:--} ${STRESS_ENGINES-}"
+	if run "$STRESS_FLAVOUR" "exec stress $minutes ${SEED:--} ${STRESS_ENGINES-}"; then
+		set -- 1 0
+	else
+		set -- 0 1
+	fi
+	# Whose last line is the result.
+	stage_result stress "$1" "$2" 0 > "$out/stress.result"
 }
 
 sysfs=/sys/kernel/mm/migrate_offload
