@@ -6,16 +6,17 @@ T := tools/testing/migrate_offload
 export BASE ?= 6.12
 export KSRC MACHINES
 
-.PHONY: help setup demo test check kunit selftest shell mutants fixes-check apply unapply series series-check clean distclean
+.PHONY: help setup demo test check kunit selftest shell own mutants fixes-check apply unapply series series-check clean distclean
 
 help:
 	@echo 'Migration offload for Linux $(BASE)'
 	@echo
 	@echo '  make demo          show it at work, in a virtual machine'
-	@echo '  make test          check, kunit, selftest and demo, and add up'
+	@echo '  make test          check, kunit, selftest, own, stress and demo; add up'
 	@echo '  make check         static checks: style, warnings, documentation, patches'
 	@echo '  make kunit         KUnit tests under User-Mode Linux, plain and with all checkers'
 	@echo '  make selftest      kselftests in a virtual machine, with all checkers'
+	@echo '  make own           tests that come with the kernel, under each engine'
 	@echo '  make stress        everything at once for MINUTES=3, in a virtual machine'
 	@echo '  make shell         a shell in the virtual machine'
 	@echo '  make mutants       break our own rules: do the tests notice?'
@@ -45,7 +46,7 @@ stress: setup
 test: setup
 	@$T/test.sh
 
-check kunit mutants: setup
+check kunit mutants own: setup
 	@$T/$@.sh
 
 fixes-check: setup
