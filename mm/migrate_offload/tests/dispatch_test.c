@@ -811,6 +811,15 @@ static void dispatch_refuses_direct_reclaim(struct kunit *test)
 	fixture_node_stats_since(test, &before, &node);
 	KUNIT_EXPECT_EQ(test, 4, node.refused[MO_REFUSED_CONTEXT]);
 	KUNIT_EXPECT_EQ(test, 0, fake->submits);
+
+	/* DAMON looks like it, and is not. */
+	m->reason = MR_DAMON;
+	migration_prepare(test, m);
+	flags = memalloc_noreclaim_save();
+	migration_run(m);
+	memalloc_noreclaim_restore(flags);
+	migration_expect_all(test, m, true);
+	KUNIT_EXPECT_EQ(test, 1, fake->submits);
 }
 
 /* It is what migrate_pages() brings at once that counts. */
