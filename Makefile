@@ -16,7 +16,7 @@ help:
 	@echo '  make check         static checks: style, warnings, documentation, patches'
 	@echo '  make kunit         KUnit tests under User-Mode Linux, plain and with all checkers'
 	@echo '  make selftest      kselftests in a virtual machine, with all checkers'
-	@echo '  make own           tests that come with the kernel, under each engine'
+	@echo '  make own           tests that come with the kernel, under each engine; hours'
 	@echo '  make stress        everything at once for MINUTES=3, in a virtual machine'
 	@echo '  make shell         a shell in the virtual machine'
 	@echo '  make mutants       break our own rules: do the tests notice?'
@@ -46,8 +46,11 @@ stress: setup
 test: setup
 	@$T/test.sh
 
-check kunit mutants own: setup
+check kunit mutants: setup
 	@$T/$@.sh
+
+own: setup
+	@$T/own.sh full
 
 fixes-check: setup
 	@$T/fixes.sh

@@ -255,8 +255,10 @@ static enum sim_fault sim_draw_fault(struct sim *sim, size_t len)
 {
 	enum sim_fault fault;
 
+	/* A task's fail-nth is meant for its allocations. */
 	for (fault = 0; fault < SIM_NR_FAULTS; fault++)
-		if (should_fail(&sim->faults[fault], len))
+		if (READ_ONCE(sim->faults[fault].probability) &&
+		    should_fail(&sim->faults[fault], len))
 			break;
 	return fault;
 }

@@ -32,10 +32,10 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # and health looks at what all have left behind.
 boots=(
 	"on|debug|migrate_offload=on|512|1|boot.sh health"
-	"memory|debug||768|1|memory health"
+	"memory|debug||768|1|memory alloc health"
 	"main|debug||512|1|boot.sh migrate cpu-mt sysfs trace.sh faults health"
 	"callers|debug|cma=64M|512|1|callers health"
-	"fs|debug||512|1|window fs health"
+	"fs|debug|health.lost=2048|512|1|window fs health"
 	"kunit|debug|kunit.enable=1|512|1|kunit health"
 	"giant|fast|hugepagesz=1G hugepages=0:1,1:1|2560|2|giant health"
 	"kcsan|kcsan||512|2|migrate cpu-mt faults races health"
