@@ -28,7 +28,7 @@
 
 #define PAGES		128		/* of each file */
 #define SLOTS		48		/* names in a directory */
-#define STEPS		100		/* of each writer, at least */
+#define STEPS		40		/* of each writer, at least */
 #define ROUNDS		8		/* of migrating, at least */
 #define PATIENCE_MS	300000
 
