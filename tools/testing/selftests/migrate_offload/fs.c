@@ -29,7 +29,7 @@
 #define PAGES		128		/* of each file */
 #define SLOTS		48		/* names in a directory */
 #define STEPS		40		/* of each writer, at least */
-#define ROUNDS		8		/* of migrating, at least */
+#define ROUNDS		4		/* of migrating, at least */
 #define PATIENCE_MS	300000
 
 enum file { BUFFERED, MAPPED, DIRECT, NR_WRITTEN, STILL = NR_WRITTEN, NR_FILES };
