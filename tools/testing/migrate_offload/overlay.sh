@@ -93,10 +93,14 @@ copy_tree() {
 
 # What checkpatch says of a path and does not apply there:
 # - tracepoints have a layout of their own
-# - user space has neither __printf() nor READ_ONCE()
+# - user space has neither __printf() nor READ_ONCE(), BIT() nor strscpy(); a
+#   macro that names a member cannot have parentheses around it; and functions of
+#   tests have short names, which are words
 # - hugetlb names its flags twice, once in camel case
 not_applicable='^include/trace/[^ ]* CHECK:(OPEN_ENDED_LINE|PARENTHESIS_ALIGNMENT):'
-not_applicable+='|^tools/testing/selftests/[^ ]* WARNING:(PREFER_DEFINED_ATTRIBUTE_MACRO|VOLATILE):'
+not_applicable+='|^tools/testing/selftests/[^ ]* WARNING:(PREFER_DEFINED_ATTRIBUTE_MACRO|VOLATILE|STRCPY):'
+not_applicable+='|^tools/testing/selftests/[^ ]* CHECK:(BIT_MACRO|MACRO_ARG_PRECEDENCE):'
+not_applicable+='|^tools/testing/selftests/[^ ]* WARNING:EMBEDDED_FUNCTION_NAME:'
 not_applicable+='|^include/linux/hugetlb.h:[^ ]* CHECK:CAMELCASE:'
 
 # grep that succeeds when it has searched and found nothing.

@@ -221,9 +221,10 @@ static void progress(void)
 	printf("stress: %llu s, %lld folios (", (mo_now_ms() - st->start) / 1000,
 	       n.engine + n.cpu);
 	print_engines(&n);
-	printf("), %lld refused, %lld failed, %lld pages checked, %lld written, %lld calls, %lld changes, %lld bytes wrong\n",
-	       n.refused, n.failed, st->checked, st->written, st->migrations, st->admin,
-	       st->wrong);
+	printf("), %lld refused, %lld failed, ", n.refused, n.failed);
+	printf("%lld pages checked, %lld written, %lld calls, ", st->checked,
+	       st->written, st->migrations);
+	printf("%lld changes, %lld bytes wrong\n", st->admin, st->wrong);
 	fflush(stdout);
 }
 
@@ -328,7 +329,9 @@ int main(int argc, char **argv)
 	if (st == MAP_FAILED)
 		return 1;
 	st->start = mo_now_ms();
-	st->seed = argc > 2 && *argv[2] != '-' ? strtoull(argv[2], NULL, 0) : time(NULL) ^ mo_now_us() << 20;
+	st->seed = time(NULL) ^ mo_now_us() << 20;
+	if (argc > 2 && *argv[2] != '-')
+		st->seed = strtoull(argv[2], NULL, 0);
 	st->off = argc > 3 && !strcmp(argv[3], "off");
 	printf("stress: seed %llu, %llu s\n", st->seed, ms / 1000);
 	if (!prepare()) {
@@ -354,8 +357,9 @@ int main(int argc, char **argv)
 	printf("# refused:");
 	for (i = 0; i < ARRAY_SIZE(refusals); i++)
 		printf(" %s %lld", refusals[i], mo_refused(refusals[i]));
-	printf("\n# copied_engine %lld, copied_cpu %lld\n# %lld late writes, %lld offered, %lld refused, %lld failed, %lld quarantined\n",
-	       n.engine, n.cpu, st->late, n.offered, n.refused, n.failed, n.quarantined);
+	printf("\n# copied_engine %lld, copied_cpu %lld\n", n.engine, n.cpu);
+	printf("# %lld late writes, %lld offered, %lld refused, %lld failed, %lld quarantined\n",
+	       st->late, n.offered, n.refused, n.failed, n.quarantined);
 	printf("stress: %lld folios migrated (", n.engine + n.cpu);
 	print_engines(&n);
 	printf("), %lld bytes wrong, %lld pages leaked\n", st->wrong, leaked);

@@ -51,7 +51,7 @@ struct st_shared {
 
 extern struct st_shared *st;
 
-#define st_add(counter, n)	__atomic_add_fetch(&st->counter, n, __ATOMIC_RELAXED)
+#define st_add(counter, n)	__atomic_add_fetch(&st->counter, (n), __ATOMIC_RELAXED)
 #define st_stop()		__atomic_load_n(&st->stop, __ATOMIC_RELAXED)
 
 /* Each process draws from a sequence of its own, which the seed decides. */

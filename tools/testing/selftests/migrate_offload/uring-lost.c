@@ -30,7 +30,8 @@ int main(void)
 	memset(page, 'x', sizeof(page));
 	pipe(fds);
 	for (i = 0; i < n; i++) {
-		buffer = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		buffer = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 		if (*(volatile char *)buffer)
 			return 2;
 		iov = (struct iovec){ buffer, 4096 };
