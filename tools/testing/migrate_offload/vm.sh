@@ -32,7 +32,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # and health looks at what all have left behind.
 boots=(
 	"on|debug|migrate_offload=on|512|1|boot.sh health"
-	"memory|debug||768|1|memory alloc health"
+	"memory|debug|health.lost=1024|768|1|memory alloc health"
 	"main|debug||512|1|boot.sh migrate cpu-mt sysfs trace.sh faults health"
 	"callers|debug|cma=64M|512|1|callers health"
 	"fs|debug|health.lost=2048|512|1|window fs health"

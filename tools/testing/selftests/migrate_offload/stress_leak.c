@@ -206,16 +206,20 @@ static long long look_at_owners(void)
 	if (!file)
 		return 0;
 	while (fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "Page allocated via order %u", &order) == 1)
-			migration = lru = false;
-		else if (strstr(line, "alloc_migration_target") ||
-			 strstr(line, "alloc_misplaced_dst_folio") ||
-			 strstr(line, "compaction_alloc") || strstr(line, "alloc_migrate_folio"))
+		if (sscanf(line, "Page allocated via order %u", &order) == 1) {
+			migration = false;
+			lru = false;
+		} else if (strstr(line, "alloc_migration_target") ||
+			   strstr(line, "alloc_misplaced_dst_folio") ||
+			   strstr(line, "compaction_alloc") ||
+			   strstr(line, "alloc_migrate_folio")) {
 			migration = true;
-		else if (strstr(line, "lru|") || strstr(line, "(lru)") || strstr(line, "|lru"))
+		} else if (strstr(line, "lru|") || strstr(line, "(lru)") ||
+			   strstr(line, "|lru")) {
 			lru = true;
-		else if (*line == '\n' && migration && !lru)
+		} else if (*line == '\n' && migration && !lru) {
 			pages += 1LL << order;
+		}
 	}
 	fclose(file);
 	return pages;
@@ -288,8 +292,9 @@ static struct st_pages look(bool verbose)
 
 static bool clean(const struct st_pages *pages)
 {
-	return !pages->orphans && !pages->stranded && !pages->charged && !pages->owner && !pages->isolated &&
-	       !pages->quarantined && !pages->hugetlb;
+	return !pages->orphans && !pages->stranded && !pages->charged &&
+	       !pages->owner && !pages->isolated && !pages->quarantined &&
+	       !pages->hugetlb;
 }
 
 /* RCU, per-CPU lists and dying cgroups let go in their own time. */
@@ -303,9 +308,11 @@ struct st_pages st_pages_now(void)
 		settle();
 		pages = look(tries == 1);
 	} while (!clean(&pages) && --tries);
-	printf("# pages: %lld orphans, %lld charged, %lld stranded, %lld unowned, %lld by page_owner, %lld isolated, %lld quarantined, %lld hugetlb, %lld dying cgroups\n",
-	       pages.orphans, pages.charged, pages.stranded, pages.unowned, pages.owner, pages.isolated,
-	       pages.quarantined, pages.hugetlb, pages.dying);
+	printf("# pages: %lld orphans, %lld charged, %lld stranded, %lld unowned, ",
+	       pages.orphans, pages.charged, pages.stranded, pages.unowned);
+	printf("%lld by page_owner, %lld isolated, %lld quarantined, ",
+	       pages.owner, pages.isolated, pages.quarantined);
+	printf("%lld hugetlb, %lld dying cgroups\n", pages.hugetlb, pages.dying);
 	return pages;
 }
 

@@ -155,7 +155,7 @@ static void check(const char *at, size_t page, const char *after)
 	if (!bad)
 		return;
 	if (st_add(wrong, bad) < 1 << 20)
-		printf("# %s %d after %s: page %zu version %u: %u bytes wrong from word %zu: %llx not %llx\n",
+		printf("# %s %d after %s: page %zu version %u: %u wrong, word %zu: %llx not %llx\n",
 		       me.kind->name, getpid(), after, page, version, bad, first, got,
 		       word_of(key, version, first));
 	st_log("%u bytes wrong, owner %u %s, page %zu, after %s", bad, me.nr,
@@ -217,12 +217,10 @@ static void fork_once(size_t page)
 	fflush(stdout);
 	memcpy(me.then, me.version, me.bytes / MO_BASE * sizeof(*me.then));
 	me.child = fork();
+	if (!me.child)
+		child(page, nr < 512 ? nr : 512);
 	if (me.child < 0)
 		me.child = 0;
-	else if (me.child)
-		return;
-	else
-		child(page, nr < 512 ? nr : 512);
 }
 
 static void mremap_once(void)
