@@ -6,7 +6,7 @@ T := tools/testing/migrate_offload
 export BASE ?= 6.12
 export KSRC MACHINES
 
-.PHONY: help setup demo test check kunit selftest shell own mutants fixes-check apply unapply series series-check clean distclean
+.PHONY: help setup demo test check kunit selftest shell fault-matrix own mutants fixes-check apply unapply series series-check clean distclean
 
 help:
 	@echo 'Migration offload for Linux $(BASE)'
@@ -17,6 +17,7 @@ help:
 	@echo '  make kunit         KUnit tests under User-Mode Linux, plain and with all checkers'
 	@echo '  make selftest      kselftests in a virtual machine, with all checkers'
 	@echo '  make own           tests that come with the kernel, under each engine; hours'
+	@echo '  make fault-matrix  every fault of a DMA controller, size and caller: a table'
 	@echo '  make stress        everything at once for MINUTES=3, in a virtual machine'
 	@echo '  make shell         a shell in the virtual machine'
 	@echo '  make mutants       break our own rules: do the tests notice?'
@@ -37,7 +38,7 @@ help:
 setup:
 	@$T/setup.sh
 
-demo selftest shell: setup
+demo selftest shell fault-matrix: setup
 	@$T/vm.sh $@
 
 stress: setup

@@ -6,6 +6,7 @@
 #	vm.sh build FLAVOUR		kernel, modules, programs, initramfs
 #	vm.sh selftest			all kselftests, in several boots, or in BOOTS
 #	vm.sh demo			the demo, under the fast kernel
+#	vm.sh fault-matrix [FAULT]...	all faults of a DMA controller, under the debug kernel
 #	vm.sh stress [MINUTES]		everything at once, under the fast kernel
 #	vm.sh shell [FLAVOUR]		an interactive shell; Ctrl-A X leaves
 #	vm.sh run FLAVOUR COMMAND...	boot, run a shell command, exit with its status
@@ -35,13 +36,14 @@ boots=(
 	"memory|debug|health.lost=1024|768|1|memory alloc health"
 	"main|debug||512|1|boot.sh migrate cpu-mt sysfs trace.sh faults health"
 	"callers|debug|cma=64M|512|1|callers health"
+	"dma|debug||512|1|sim-dma fault-matrix health"
 	"fs|debug|health.lost=2048|512|1|window fs health"
 	"kunit|debug|kunit.enable=1|512|1|kunit health"
 	"giant|fast|hugepagesz=1G hugepages=0:1,1:1|2560|2|giant health"
 	"kcsan|kcsan||512|2|migrate cpu-mt faults races health"
 )
 # Of the guest, not of the kselftests.
-own_programs=(health kunit races)
+own_programs=(health kunit races sim-dma)
 
 use_flavour() {
 	case $1 in
@@ -423,6 +425,15 @@ stress() {
 	stage_result stress "$1" "$2" 0 > "$out/stress.result"
 }
 
+# fault_matrix [FAULT]...: the last line is the verdict.
+fault_matrix() {
+	local log=$build/fault-matrix.log status=0
+	VM_CPUS=1 VM_TIMEOUT=${VM_TIMEOUT:-2400} \
+		run debug "sim-dma > /dev/null && exec fault-matrix $*" | tee "$log" || status=1
+	grep -o 'fault-matrix: [0-9]* cells, [0-9]* failed' "$log" || die "it did not come to its end"
+	return $status
+}
+
 sysfs=/sys/kernel/mm/migrate_offload
 
 case ${1-} in
@@ -430,6 +441,7 @@ build) build_all "${2-}" ;;
 selftest | demo) "$1" ;;
 shell) shell "${2-}" ;;
 stress) stress "${2-}" ;;
+fault-matrix) fault_matrix "${@:2}" ;;
 run) [ $# -ge 3 ] || die "usage: vm.sh run FLAVOUR COMMAND..."; run "${@:2}" ;;
 *) sed -n '/^#\t/s/^#\t//p' "$0" >&2; exit 2 ;;
 esac

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "mo_util.h"
+#include "mo_work.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE	23
@@ -78,62 +79,14 @@ static bool by_cpuset(struct mo_mem *mem)
 	return good;
 }
 
-static long long kernel_counts(const char *name)
-{
-	char text[16384], *at;
-
-	if (mo_read(text, sizeof(text), "/proc/vmstat") < 0)
-		return -1;
-	at = strstr(text, name);
-	return at ? strtoll(at + strlen(name), NULL, 10) : -1;
-}
-
-/* Memory of a node with every other page free, so that there is work to do. */
-struct holes {
-	__u64 *at;
-	size_t pages;
-};
-
-#define WORDS	(MO_BASE / sizeof(__u64))
-
-static __u64 hole_word(size_t nr)
-{
-	return (nr + 1) * 0x9e3779b97f4a7c15ULL;
-}
-
-static bool holes_make(struct holes *holes, size_t pages, int node)
-{
-	size_t bytes = pages * MO_BASE, page, i;
-	unsigned long mask = 1UL << node;
-
-	holes->pages = pages;
-	holes->at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (holes->at == MAP_FAILED ||
-	    madvise(holes->at, bytes, MADV_NOHUGEPAGE) ||
-	    syscall(SYS_mbind, holes->at, bytes, MPOL_BIND, &mask,
-		    MO_MAX_NODES + 1, 0))
-		return false;
-	for (i = 0; i < pages * WORDS; i++)
-		holes->at[i] = hole_word(i);
-	for (page = 0; page < pages; page += 2)
-		madvise(holes->at + page * WORDS, MO_BASE, MADV_DONTNEED);
-	return true;
-}
-
 /* Of what was compacted, in all tests so far. */
 static size_t wrong_words;
 
-/* False if what was left of it is not what it was. */
-static bool holes_free(struct holes *holes)
+static bool holes_free(struct mo_holes *holes)
 {
-	size_t page, i, bad = 0;
+	size_t bad = mo_holes_free(holes);
 
-	for (page = 1; page < holes->pages; page += 2)
-		for (i = page * WORDS; i < (page + 1) * WORDS; i++)
-			bad += holes->at[i] != hole_word(i);
 	wrong_words += bad;
-	munmap(holes->at, holes->pages * MO_BASE);
 	return !bad;
 }
 
@@ -142,16 +95,16 @@ static bool holes_free(struct holes *holes)
 /* Pages that lie well already stay, so it may take more than one go. */
 static bool by_compaction(struct mo_mem *mem)
 {
-	long long before = kernel_counts(MIGRATED);
+	long long before = mo_vmstat(MIGRATED);
 	bool right = true, moved = false;
-	struct holes holes;
+	struct mo_holes holes;
 	int i;
 
 	for (i = 0; i < 8 && right && !moved; i++) {
-		if (!holes_make(&holes, 4096 << (i & 3), 0))
+		if (!mo_holes_make(&holes, 4096 << (i & 3), 0))
 			return false;
 		mo_write("1", "/proc/sys/vm/compact_memory");
-		moved = kernel_counts(MIGRATED) > before;
+		moved = mo_vmstat(MIGRATED) > before;
 		right = holes_free(&holes);
 	}
 	return moved && right;
@@ -164,7 +117,7 @@ static void settle(void)
 	int i, same = 0;
 
 	for (i = 0; i < 150 && same < 3; i++) {
-		now = kernel_counts(MIGRATED) + mo_counts().offered;
+		now = mo_vmstat(MIGRATED) + mo_counts().offered;
 		same = now == last ? same + 1 : 0;
 		last = now;
 		mo_sleep_ms(200);
@@ -177,22 +130,22 @@ static void settle(void)
 static bool by_kcompactd(struct mo_mem *mem)
 {
 	static const char scanned[] = "\ncompact_daemon_migrate_scanned ";
-	long long before = kernel_counts(MIGRATED);
-	long long scans = kernel_counts(scanned);
+	long long before = mo_vmstat(MIGRATED);
+	long long scans = mo_vmstat(scanned);
 	bool moved = false;
-	struct holes holes;
+	struct mo_holes holes;
 	char usual[16];
 	int i;
 
 	if (mo_read(usual, sizeof(usual), PROACTIVENESS) < 0 ||
-	    !holes_make(&holes, 49152, 0))
+	    !mo_holes_make(&holes, 49152, 0))
 		return false;
 	for (i = 0; i < 200 && !moved; i++) {
 		if (i % 25 == 0)
 			mo_write("100", PROACTIVENESS);
 		mo_sleep_ms(200);
-		moved = kernel_counts(MIGRATED) > before &&
-			kernel_counts(scanned) > scans;
+		moved = mo_vmstat(MIGRATED) > before &&
+			mo_vmstat(scanned) > scans;
 	}
 	mo_write("0", PROACTIVENESS);
 	settle();
@@ -209,18 +162,18 @@ static bool by_direct_compaction(struct mo_mem *mem)
 {
 	static const char stalls[] = "\ncompact_stall ";
 	long long before = mo_refused("context") + mo_refused("reason");
-	long long stalled = kernel_counts(stalls);
+	long long stalled = mo_vmstat(stalls);
 	bool right = true, moved = false;
-	struct holes holes;
+	struct mo_holes holes;
 	int i;
 
 	for (i = 0; i < 8 && right && !moved; i++) {
-		if (!holes_make(&holes, 32768, 1))
+		if (!mo_holes_make(&holes, 32768, 1))
 			return false;
 		mo_write("1000", HUGEPAGES);
 		/* Not what kcompactd moved, which the kernel wakes, too. */
 		moved = mo_refused("context") + mo_refused("reason") > before &&
-			kernel_counts(stalls) > stalled;
+			mo_vmstat(stalls) > stalled;
 		mo_write("0", HUGEPAGES);
 		settle();
 		right = holes_free(&holes);
@@ -537,7 +490,7 @@ static bool by_balancing(struct mo_mem *mem)
 /* Hot memory of the slower tier comes to the node of who uses it. */
 static bool by_promotion(struct mo_mem *mem)
 {
-	long long before = kernel_counts("\npgpromote_success ");
+	long long before = mo_vmstat("\npgpromote_success ");
 	bool good;
 
 	if (mo_write("1", DEMOTION))
@@ -545,7 +498,7 @@ static bool by_promotion(struct mo_mem *mem)
 	good = by_numa_faults(mem, "2", 0);
 	/* It counts for each CPU, and adds up once in a while. */
 	mo_write("1", "/proc/sys/vm/stat_refresh");
-	good &= kernel_counts("\npgpromote_success ") > before;
+	good &= mo_vmstat("\npgpromote_success ") > before;
 	mo_write("0", DEMOTION);
 	return good;
 }
@@ -553,27 +506,7 @@ static bool by_promotion(struct mo_mem *mem)
 /* Cold memory goes to a slower node: kswapd does it when the fast one is full. */
 static bool by_kswapd(struct mo_mem *mem)
 {
-	int slow = mo_nodes[mo_nr_nodes - 1];
-	size_t step = 256 * MO_BASE, size = 1UL << 30;
-	unsigned long node0 = 1;
-	bool good = false;
-	char *fill, *at;
-
-	fill = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (fill == MAP_FAILED || madvise(fill, size, MADV_NOHUGEPAGE) ||
-	    syscall(SYS_mbind, fill, size, MPOL_BIND, &node0,
-		    MO_MAX_NODES + 1, 0) || mo_write("1", DEMOTION))
-		return false;
-	/* Not touched for long, as far as the kernel knows. */
-	mo_write("1", "/proc/self/clear_refs");
-	for (at = fill; !good && at < fill + size / 2; at += step) {
-		memset(at, 1, step);
-		good = mo_folios_on(mem, slow) > mem->nr / 2;
-	}
-	mo_write("0", DEMOTION);
-	munmap(fill, size);
-	return good;
+	return mo_demote(mem, 0, mo_nodes[mo_nr_nodes - 1]);
 }
 
 /* A task that reclaims holds who knows what, and must not wait for engines. */

@@ -1,0 +1,633 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Migration engines on DMAengine channels: batches
+ *
+ * submit	maps a batch, makes copies of it, one descriptor each, and puts
+ *		them into the queues of the channels
+ * feed		moves descriptors from a channel's queue to its provider, as
+ *		long as that has room; completions call it again
+ * callback	counts a descriptor, reports its extents
+ * finish	when all descriptors of a batch have been counted: unmaps,
+ *		compares if need be, and says that it is quiesced
+ *
+ * A descriptor belongs to the provider from submission until one of three
+ * takes it back, whichever comes first (see mde_take()): its callback, a stop
+ * of the channel that the provider is trusted with, or nobody: then the batch
+ * stays as it is, and its folios in quarantine, unless an IOMMU cuts the
+ * device off.
+ *
+ * Locks: channel->lock, the provider's own, job->lock, batch->lock, in this
+ * order. Callbacks may come with locks of the provider held, so they take only
+ * the last two. Nothing here sleeps or allocates, but for quiesce and reset.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/completion.h>
+#include <linux/dma-fence.h>
+#include <linux/dma-mapping.h>
+#include <linux/highmem.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "dmaengine.h"
+
+/*
+ * From a provider that completes in order: every so many descriptors. Small
+ * against its ring, so that a full one has an interrupt to come.
+ */
+#define MDE_INTERRUPT_EVERY	8
+
+/* For one copy, through a channel that nobody else uses. */
+#define MDE_TEST_MS	1000
+
+struct workqueue_struct *mde_wq;
+
+/* The batch is not ours any more; reports that still come go nowhere. */
+static struct migrate_offload_batch *mde_job_detach(struct mde_job *job)
+{
+	struct migrate_offload_batch *batch;
+	unsigned long flags;
+
+	spin_lock_irqsave(&job->lock, flags);
+	batch = job->batch;
+	job->batch = NULL;
+	spin_unlock_irqrestore(&job->lock, flags);
+	return batch;
+}
+
+static void mde_report(const struct mde_desc *desc)
+{
+	struct mde_job *job = desc->job;
+	unsigned long flags;
+	unsigned int i;
+
+	spin_lock_irqsave(&job->lock, flags);
+	for (i = 0; job->batch && i < desc->copy.nr; i++)
+		migrate_offload_extent_done(job->batch, desc->copy.first + i,
+					    desc->error);
+	spin_unlock_irqrestore(&job->lock, flags);
+}
+
+static struct mde_job *mde_job_get(struct mde_engine *engine)
+{
+	struct mde_job *job;
+
+	spin_lock(&engine->lock);
+	job = list_first_entry_or_null(&engine->free, struct mde_job, node);
+	if (job)
+		list_del(&job->node);
+	spin_unlock(&engine->lock);
+	return job;
+}
+
+static void mde_job_free(struct mde_job *job)
+{
+	spin_lock(&job->engine->lock);
+	list_add(&job->node, &job->engine->free);
+	spin_unlock(&job->engine->lock);
+}
+
+static void mde_job_put(struct mde_job *job)
+{
+	/* Not here: unmapping takes its time, and we may be in a callback. */
+	if (atomic_dec_and_test(&job->left))
+		queue_work(mde_wq, &job->finish);
+}
+
+/* What is to become of @desc is known. */
+static void mde_end(struct mde_desc *desc, int error)
+{
+	desc->error = error;
+	if (desc->job->engine->early)
+		mde_report(desc);
+	mde_job_put(desc->job);
+}
+
+/* Take @desc back from the provider. True for one caller only. */
+static bool mde_take(struct mde_desc *desc)
+{
+	struct mde_channel *channel = desc->channel;
+
+	if (atomic_cmpxchg(&desc->state, MDE_FLYING, MDE_IDLE) != MDE_FLYING)
+		return false;
+	atomic_dec(&channel->flying);
+	/* Pairs with mde_feed(): either it sees this one gone, or we that it waits. */
+	smp_mb__after_atomic();
+	if (READ_ONCE(channel->nr_waiting))
+		queue_work(mde_wq, &channel->feed);
+	return true;
+}
+
+static void mde_callback(void *param, const struct dmaengine_result *result)
+{
+	struct mde_desc *desc = param;
+	bool good = result && result->result == DMA_TRANS_NOERROR &&
+		    !result->residue;
+
+	if (mde_take(desc))
+		mde_end(desc, good ? 0 : -EIO);
+}
+
+/* Each has a callback, but not each has an interrupt. */
+static unsigned long mde_flags(struct mde_channel *channel)
+{
+	bool ordered = channel->engine->trust & MDE_ORDERED;
+
+	if (ordered && channel->nr_waiting > 1 &&
+	    ++channel->since_interrupt < MDE_INTERRUPT_EVERY)
+		return DMA_CTRL_ACK;
+	channel->since_interrupt = 0;
+	return DMA_CTRL_ACK | DMA_PREP_INTERRUPT;
+}
+
+/* Returns false if the provider has no room. */
+static bool mde_launch(struct mde_channel *channel, struct mde_desc *desc)
+{
+	struct dma_async_tx_descriptor *tx;
+
+	/* Providers may hold a lock from here to dmaengine_submit(). */
+	tx = dmaengine_prep_dma_memcpy(channel->chan, desc->copy.dst,
+				       desc->copy.src, desc->copy.len,
+				       mde_flags(channel));
+	if (!tx)
+		return false;
+	tx->callback_result = mde_callback;
+	tx->callback_param = desc;
+
+	list_del(&desc->node);
+	WRITE_ONCE(channel->nr_waiting, channel->nr_waiting - 1);
+	atomic_inc(&channel->flying);
+	atomic_set_release(&desc->state, MDE_FLYING);
+	if (dma_submit_error(dmaengine_submit(tx)) && mde_take(desc))
+		mde_end(desc, -EIO);
+	return true;
+}
+
+static void mde_end_all(struct list_head *descs, int error)
+{
+	struct mde_desc *desc, *next;
+
+	list_for_each_entry_safe(desc, next, descs, node)
+		mde_end(desc, error);
+}
+
+static void mde_take_waiting(struct mde_channel *channel,
+			     struct list_head *descs)
+{
+	struct mde_desc *desc;
+
+	lockdep_assert_held(&channel->lock);
+	list_for_each_entry(desc, &channel->waiting, node)
+		atomic_set(&desc->state, MDE_IDLE);
+	list_splice_init(&channel->waiting, descs);
+	WRITE_ONCE(channel->nr_waiting, 0);
+}
+
+/*
+ * Give the provider what waits. When it has no room, some completion calls
+ * again; if there is none to come, the CPU is to have the rest.
+ */
+static void mde_feed(struct mde_channel *channel)
+{
+	struct mde_desc *desc, *next;
+	LIST_HEAD(rest);
+	bool launched = false;
+
+	spin_lock(&channel->lock);
+	if (channel->stopped)
+		goto out;
+	list_for_each_entry_safe(desc, next, &channel->waiting, node) {
+		if (!mde_launch(channel, desc))
+			break;
+		launched = true;
+	}
+	if (launched)
+		dma_async_issue_pending(channel->chan);
+	if (channel->nr_waiting) {
+		/* Pairs with mde_take(). */
+		smp_mb();
+		if (!atomic_read(&channel->flying))
+			mde_take_waiting(channel, &rest);
+	}
+out:
+	spin_unlock(&channel->lock);
+	mde_end_all(&rest, -EBUSY);
+}
+
+static void mde_feed_work(struct work_struct *work)
+{
+	bool cookie = dma_fence_begin_signalling();
+
+	mde_feed(container_of(work, struct mde_channel, feed));
+	dma_fence_end_signalling(cookie);
+}
+
+static void mde_enqueue(struct mde_desc *desc)
+{
+	struct mde_channel *channel = desc->channel;
+	bool stopped;
+
+	spin_lock(&channel->lock);
+	stopped = channel->stopped;
+	if (!stopped) {
+		atomic_set(&desc->state, MDE_WAITING);
+		list_add_tail(&desc->node, &channel->waiting);
+		WRITE_ONCE(channel->nr_waiting, channel->nr_waiting + 1);
+	}
+	spin_unlock(&channel->lock);
+	if (stopped)
+		mde_end(desc, -ECANCELED);
+}
+
+static int mde_submit(struct migrate_offload_engine *handle,
+		      struct migrate_offload_batch *batch)
+{
+	struct mde_engine *engine = handle->priv;
+	struct mde_job *job;
+	unsigned int i;
+	int err;
+
+	if (READ_ONCE(engine->halted))
+		return -ENODEV;
+	job = mde_job_get(engine);
+	if (!job)
+		return -EBUSY;
+	err = migrate_map(&engine->map, &job->map, batch->extents,
+			  batch->nr_extents);
+	if (err) {
+		mde_job_free(job);
+		return err;
+	}
+	job->batch = batch;
+	job->nr = migrate_map_copies(&job->map, batch->extents,
+				     engine->max_copy, job->copies);
+	/* Ours, too: the job may be over before we have been through it. */
+	atomic_set(&job->left, job->nr + 1);
+	for (i = 0; i < job->nr; i++) {
+		struct mde_desc *desc = &job->descs[i];
+
+		desc->copy = job->copies[i];
+		desc->channel = &engine->channels[desc->copy.channel];
+		mde_enqueue(desc);
+	}
+	for (i = 0; i < engine->nr_channels; i++)
+		mde_feed(&engine->channels[i]);
+	mde_job_put(job);
+	return 0;
+}
+
+/* For a provider that does not say what has failed. */
+static bool mde_same(phys_addr_t a, phys_addr_t b, size_t len)
+{
+	bool same = true;
+	size_t done;
+
+	for (done = 0; same && done < len; done += PAGE_SIZE) {
+		void *pa = kmap_local_pfn(PHYS_PFN(a + done));
+		void *pb = kmap_local_pfn(PHYS_PFN(b + done));
+
+		same = !memcmp(pa, pb, PAGE_SIZE);
+		kunmap_local(pb);
+		kunmap_local(pa);
+		cond_resched();
+	}
+	return same;
+}
+
+static void mde_compare(struct mde_job *job, struct mde_desc *desc)
+{
+	const struct migrate_offload_extent *extent;
+	unsigned int i;
+
+	for (i = 0; !desc->error && i < desc->copy.nr; i++) {
+		extent = &job->batch->extents[desc->copy.first + i];
+		if (!mde_same(extent->src, extent->dst, extent->len))
+			desc->error = -EIO;
+	}
+}
+
+static void mde_finish_work(struct work_struct *work)
+{
+	struct mde_job *job = container_of(work, struct mde_job, finish);
+	struct mde_engine *engine = job->engine;
+	bool cookie = dma_fence_begin_signalling();
+	struct migrate_offload_batch *batch;
+	unsigned int i;
+
+	/* Nothing is mapped, and no batch there, if it was revoked. */
+	migrate_unmap(&engine->map, &job->map);
+	for (i = 0; job->batch && !engine->early && i < job->nr; i++) {
+		if (!(engine->trust & MDE_ERRORS))
+			mde_compare(job, &job->descs[i]);
+		mde_report(&job->descs[i]);
+	}
+	batch = mde_job_detach(job);
+	/* Before the batch can be submitted again, and need one. */
+	mde_job_free(job);
+	if (batch)
+		migrate_offload_batch_quiesced(batch);
+	dma_fence_end_signalling(cookie);
+}
+
+/* Take back what @channel has of all jobs: it has stopped. */
+static void mde_channel_take(struct mde_channel *channel)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < MDE_MAX_BATCHES; i++) {
+		struct mde_job *job = channel->engine->jobs[i];
+
+		for (j = 0; j < MDE_MAX_EXTENTS; j++) {
+			struct mde_desc *desc = &job->descs[j];
+
+			if (atomic_read_acquire(&desc->state) == MDE_FLYING &&
+			    desc->channel == channel && mde_take(desc))
+				mde_end(desc, -ECANCELED);
+		}
+	}
+}
+
+/* Queue nothing more; what has not been given to the provider is over. */
+static void mde_channel_halt(struct mde_channel *channel)
+{
+	LIST_HEAD(waiting);
+
+	spin_lock(&channel->lock);
+	channel->stopped = true;
+	mde_take_waiting(channel, &waiting);
+	spin_unlock(&channel->lock);
+	mde_end_all(&waiting, -ECANCELED);
+}
+
+/* Make the hardware stop, if its driver is known to do so. */
+static bool mde_channel_stop(struct mde_channel *channel)
+{
+	unsigned int trust = channel->engine->trust;
+
+	if (!channel->chan)
+		return true;
+	if (trust & MDE_TERMINATE && !dmaengine_terminate_sync(channel->chan))
+		return true;
+	if (!(trust & MDE_RELEASE))
+		return false;
+	dma_release_channel(channel->chan);
+	channel->chan = NULL;
+	return true;
+}
+
+/* The device is cut off from what it may still be at. */
+static void mde_revoke(struct mde_engine *engine)
+{
+	struct migrate_offload_batch *batch;
+	unsigned int i;
+
+	for (i = 0; i < MDE_MAX_BATCHES; i++) {
+		struct mde_job *job = engine->jobs[i];
+
+		/*
+		 * Keep it from finishing meanwhile; what is about to finish
+		 * need not be revoked.
+		 */
+		if (!atomic_inc_not_zero(&job->left))
+			continue;
+		batch = mde_job_detach(job);
+		if (batch) {
+			migrate_map_revoke(&engine->map, &job->map);
+			migrate_offload_batch_quiesced(batch);
+		}
+		mde_job_put(job);
+	}
+}
+
+static void mde_quiesce(struct migrate_offload_engine *handle)
+{
+	struct mde_engine *engine = handle->priv;
+	bool stopped = true;
+	unsigned int i;
+
+	WRITE_ONCE(engine->halted, true);
+	for (i = 0; i < engine->nr_channels; i++)
+		mde_channel_halt(&engine->channels[i]);
+	for (i = 0; i < engine->nr_channels; i++) {
+		struct mde_channel *channel = &engine->channels[i];
+
+		if (!atomic_read(&channel->flying))
+			continue;
+		if (mde_channel_stop(channel))
+			mde_channel_take(channel);
+		else
+			stopped = false;
+	}
+	if (!stopped && engine->map.translated)
+		mde_revoke(engine);
+}
+
+/* A fresh start: stopped, or else had anew, and shown to copy. */
+static int mde_channel_reset(struct mde_engine *engine,
+			     struct mde_channel *channel)
+{
+	struct dma_chan *chan;
+
+	if (atomic_read(&channel->flying))
+		return -EBUSY;
+	if (channel->chan && engine->trust & (MDE_TERMINATE | MDE_RELEASE) &&
+	    !mde_channel_stop(channel))
+		return -EIO;
+	if (!channel->chan) {
+		chan = mde_request(engine->map.dev);
+		if (!chan)
+			return -ENODEV;
+		channel->chan = chan;
+	}
+	return mde_channel_test(channel, PAGE_SIZE);
+}
+
+static int mde_reset(struct migrate_offload_engine *handle)
+{
+	struct mde_engine *engine = handle->priv;
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < engine->nr_channels; i++) {
+		err = mde_channel_reset(engine, &engine->channels[i]);
+		if (err)
+			return err;
+	}
+	for (i = 0; i < engine->nr_channels; i++) {
+		struct mde_channel *channel = &engine->channels[i];
+
+		spin_lock(&channel->lock);
+		channel->stopped = false;
+		spin_unlock(&channel->lock);
+	}
+	WRITE_ONCE(engine->halted, false);
+	return 0;
+}
+
+const struct migrate_offload_ops mde_ops = {
+	.submit = mde_submit,
+	.quiesce = mde_quiesce,
+	.reset = mde_reset,
+};
+
+void mde_channel_init(struct mde_engine *engine, struct mde_channel *channel,
+		      struct dma_chan *chan)
+{
+	channel->engine = engine;
+	channel->chan = chan;
+	spin_lock_init(&channel->lock);
+	INIT_LIST_HEAD(&channel->waiting);
+	INIT_WORK(&channel->feed, mde_feed_work);
+}
+
+static struct mde_job *mde_job_create(struct mde_engine *engine, int nid)
+{
+	struct mde_job *job = kvzalloc_node(sizeof(*job), GFP_KERNEL, nid);
+	unsigned int i;
+
+	if (!job)
+		return NULL;
+	job->engine = engine;
+	spin_lock_init(&job->lock);
+	INIT_WORK(&job->finish, mde_finish_work);
+	for (i = 0; i < MDE_MAX_EXTENTS; i++)
+		job->descs[i].job = job;
+	job->copies = kvcalloc_node(MDE_MAX_EXTENTS, sizeof(*job->copies),
+				    GFP_KERNEL, nid);
+	if (!job->copies || migrate_map_create(&job->map, MDE_MAX_EXTENTS, nid)) {
+		kvfree(job->copies);
+		kvfree(job);
+		return NULL;
+	}
+	return job;
+}
+
+int mde_jobs_create(struct mde_engine *engine, int nid)
+{
+	unsigned int i;
+
+	spin_lock_init(&engine->lock);
+	INIT_LIST_HEAD(&engine->free);
+	for (i = 0; i < MDE_MAX_BATCHES; i++) {
+		engine->jobs[i] = mde_job_create(engine, nid);
+		if (!engine->jobs[i])
+			return -ENOMEM;
+		list_add_tail(&engine->jobs[i]->node, &engine->free);
+	}
+	return 0;
+}
+
+/* The core has no batch left, and the channels are released. */
+void mde_jobs_destroy(struct mde_engine *engine)
+{
+	unsigned int i;
+
+	for (i = 0; i < MDE_MAX_BATCHES; i++) {
+		struct mde_job *job = engine->jobs[i];
+
+		if (!job)
+			continue;
+		cancel_work_sync(&job->finish);
+		migrate_map_destroy(&job->map);
+		kvfree(job->copies);
+		kvfree(job);
+	}
+}
+
+struct mde_test {
+	struct completion done;
+	enum dmaengine_tx_result result;
+};
+
+static void mde_test_callback(void *param, const struct dmaengine_result *result)
+{
+	struct mde_test *test = param;
+
+	test->result = result ? result->result : DMA_TRANS_NOERROR;
+	complete(&test->done);
+}
+
+static int mde_test_run(struct mde_channel *channel, struct mde_test *test,
+			dma_addr_t dst, dma_addr_t src, size_t len)
+{
+	struct dma_async_tx_descriptor *tx;
+	int err = 0;
+
+	spin_lock(&channel->lock);
+	tx = dmaengine_prep_dma_memcpy(channel->chan, dst, src, len,
+				       DMA_CTRL_ACK | DMA_PREP_INTERRUPT);
+	if (tx) {
+		tx->callback_result = mde_test_callback;
+		tx->callback_param = test;
+		if (dma_submit_error(dmaengine_submit(tx)))
+			err = -EIO;
+		else
+			dma_async_issue_pending(channel->chan);
+	}
+	spin_unlock(&channel->lock);
+	if (!tx || err)
+		return -EIO;
+	if (!wait_for_completion_timeout(&test->done,
+					 msecs_to_jiffies(MDE_TEST_MS)))
+		return -ETIMEDOUT;
+	return test->result == DMA_TRANS_NOERROR ? 0 : -EIO;
+}
+
+static int mde_test_mapped(struct mde_channel *channel, struct mde_test *test,
+			   struct page *src, struct page *dst, size_t len)
+{
+	struct device *dev = channel->engine->map.dev;
+	dma_addr_t from, to;
+	int err;
+
+	from = dma_map_page(dev, src, 0, len, DMA_TO_DEVICE);
+	err = dma_mapping_error(dev, from);
+	if (err)
+		return err;
+	to = dma_map_page(dev, dst, 0, len, DMA_FROM_DEVICE);
+	err = dma_mapping_error(dev, to);
+	if (!err) {
+		err = mde_test_run(channel, test, to, from, len);
+		if (err == -ETIMEDOUT && !mde_channel_stop(channel))
+			return -EBUSY;
+		dma_unmap_page(dev, to, len, DMA_FROM_DEVICE);
+	}
+	dma_unmap_page(dev, from, len, DMA_TO_DEVICE);
+	return err;
+}
+
+/**
+ * mde_channel_test() - does a channel copy?
+ * @channel: a channel with nothing in flight
+ * @len: bytes, a power of two and at least PAGE_SIZE
+ *
+ * Return: 0, -EIO when it does not, -ENOMEM when that could not be tried,
+ * -ETIMEDOUT when it did not answer and has been stopped, -EBUSY when it could
+ * not be stopped. The hardware may still have the memory then, which is lost.
+ */
+int mde_channel_test(struct mde_channel *channel, size_t len)
+{
+	gfp_t gfp = GFP_KERNEL | GFP_DMA32 | __GFP_COMP | __GFP_ZERO |
+		    __GFP_NOWARN;
+	struct mde_test *test = kzalloc(sizeof(*test), GFP_KERNEL);
+	struct page *src = alloc_pages(gfp, get_order(len));
+	struct page *dst = alloc_pages(gfp, get_order(len));
+	int err = -ENOMEM;
+
+	if (!test || !src || !dst)
+		goto out;
+	init_completion(&test->done);
+	memset(page_address(src), 0x5a, len);
+	err = mde_test_mapped(channel, test, src, dst, len);
+	if (err == -EBUSY)
+		return err;
+	if (!err && memcmp(page_address(src), page_address(dst), len))
+		err = -EIO;
+out:
+	if (dst)
+		__free_pages(dst, get_order(len));
+	if (src)
+		__free_pages(src, get_order(len));
+	kfree(test);
+	return err;
+}
