@@ -15,7 +15,7 @@ help:
 	@echo '  make test          check, kunit, selftest, own, stress and demo; add up'
 	@echo '  make check         static checks: style, warnings, documentation, patches'
 	@echo '  make kunit         KUnit tests under User-Mode Linux, plain and with all checkers'
-	@echo '  make selftest      kselftests in a virtual machine, with all checkers'
+	@echo '  make selftest      kselftests in virtual machines (all, or MACHINES=...), with all checkers'
 	@echo '  make own           tests that come with the kernel, under each engine; hours'
 	@echo '  make fault-matrix  every fault of a DMA controller, size and caller: a table'
 	@echo '  make stress        everything at once for MINUTES=3, in a virtual machine'
@@ -38,7 +38,7 @@ help:
 setup:
 	@$T/setup.sh
 
-demo selftest shell fault-matrix: setup
+demo shell fault-matrix: setup
 	@$T/vm.sh $@
 
 stress: setup
@@ -47,7 +47,7 @@ stress: setup
 test: setup
 	@$T/test.sh
 
-check kunit mutants: setup
+check kunit selftest mutants: setup
 	@$T/$@.sh
 
 own: setup

@@ -356,5 +356,9 @@ unsigned int migrate_map_copies(const struct migrate_map *map,
 }
 EXPORT_SYMBOL_NS_GPL(migrate_map_copies, MIGRATE_ENGINES);
 
+#if IS_ENABLED(CONFIG_MIGRATE_ENGINES_KUNIT_TEST)
+#include "tests/dma-map_test.c"
+#endif
+
 MODULE_DESCRIPTION("DMA mappings of migration engines");
 MODULE_LICENSE("GPL");

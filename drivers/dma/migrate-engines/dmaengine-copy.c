@@ -359,20 +359,37 @@ static void mde_channel_halt(struct mde_channel *channel)
 	mde_end_all(&waiting, -ECANCELED);
 }
 
-/* Make the hardware stop, if its driver is known to do so. */
-static bool mde_channel_stop(struct mde_channel *channel)
+static bool mde_channel_terminate(struct mde_channel *channel)
 {
-	unsigned int trust = channel->engine->trust;
+	return channel->engine->trust & MDE_TERMINATE &&
+	       !dmaengine_terminate_sync(channel->chan);
+}
 
-	if (!channel->chan)
-		return true;
-	if (trust & MDE_TERMINATE && !dmaengine_terminate_sync(channel->chan))
-		return true;
-	if (!(trust & MDE_RELEASE))
-		return false;
+static void mde_channel_release(struct mde_channel *channel)
+{
 	dma_release_channel(channel->chan);
 	channel->chan = NULL;
-	return true;
+}
+
+/*
+ * The other way to stop a channel. Not from quiesce: channels are released
+ * under a mutex under which others allocate, and who waits for our fences may
+ * be reclaim. That waits no longer than for the grace of a failed engine.
+ */
+static void mde_release_work(struct work_struct *work)
+{
+	struct mde_engine *engine = container_of(work, struct mde_engine,
+						 release);
+	unsigned int i;
+
+	for (i = 0; i < engine->nr_channels; i++) {
+		struct mde_channel *channel = &engine->channels[i];
+
+		if (!channel->chan || !atomic_read(&channel->flying))
+			continue;
+		mde_channel_release(channel);
+		mde_channel_take(channel);
+	}
 }
 
 /* The device is cut off from what it may still be at. */
@@ -408,18 +425,25 @@ static void mde_quiesce(struct migrate_offload_engine *handle)
 	WRITE_ONCE(engine->halted, true);
 	for (i = 0; i < engine->nr_channels; i++)
 		mde_channel_halt(&engine->channels[i]);
+	/* It may be releasing channels still. */
+	if (work_busy(&engine->release))
+		return;
 	for (i = 0; i < engine->nr_channels; i++) {
 		struct mde_channel *channel = &engine->channels[i];
 
 		if (!atomic_read(&channel->flying))
 			continue;
-		if (mde_channel_stop(channel))
+		if (mde_channel_terminate(channel))
 			mde_channel_take(channel);
 		else
 			stopped = false;
 	}
-	if (!stopped && engine->map.translated)
+	if (stopped)
+		return;
+	if (engine->map.translated)
 		mde_revoke(engine);
+	if (engine->trust & MDE_RELEASE)
+		queue_work(system_unbound_wq, &engine->release);
 }
 
 /* A fresh start: stopped, or else had anew, and shown to copy. */
@@ -430,9 +454,9 @@ static int mde_channel_reset(struct mde_engine *engine,
 
 	if (atomic_read(&channel->flying))
 		return -EBUSY;
-	if (channel->chan && engine->trust & (MDE_TERMINATE | MDE_RELEASE) &&
-	    !mde_channel_stop(channel))
-		return -EIO;
+	if (channel->chan && !mde_channel_terminate(channel) &&
+	    engine->trust & MDE_RELEASE)
+		mde_channel_release(channel);
 	if (!channel->chan) {
 		chan = mde_request(engine->map.dev);
 		if (!chan)
@@ -448,6 +472,7 @@ static int mde_reset(struct migrate_offload_engine *handle)
 	unsigned int i;
 	int err;
 
+	flush_work(&engine->release);
 	for (i = 0; i < engine->nr_channels; i++) {
 		err = mde_channel_reset(engine, &engine->channels[i]);
 		if (err)
@@ -508,6 +533,7 @@ int mde_jobs_create(struct mde_engine *engine, int nid)
 
 	spin_lock_init(&engine->lock);
 	INIT_LIST_HEAD(&engine->free);
+	INIT_WORK(&engine->release, mde_release_work);
 	for (i = 0; i < MDE_MAX_BATCHES; i++) {
 		engine->jobs[i] = mde_job_create(engine, nid);
 		if (!engine->jobs[i])
@@ -573,6 +599,16 @@ static int mde_test_run(struct mde_channel *channel, struct mde_test *test,
 	return test->result == DMA_TRANS_NOERROR ? 0 : -EIO;
 }
 
+static bool mde_test_stop(struct mde_channel *channel)
+{
+	if (mde_channel_terminate(channel))
+		return true;
+	if (!(channel->engine->trust & MDE_RELEASE))
+		return false;
+	mde_channel_release(channel);
+	return true;
+}
+
 static int mde_test_mapped(struct mde_channel *channel, struct mde_test *test,
 			   struct page *src, struct page *dst, size_t len)
 {
@@ -588,7 +624,7 @@ static int mde_test_mapped(struct mde_channel *channel, struct mde_test *test,
 	err = dma_mapping_error(dev, to);
 	if (!err) {
 		err = mde_test_run(channel, test, to, from, len);
-		if (err == -ETIMEDOUT && !mde_channel_stop(channel))
+		if (err == -ETIMEDOUT && !mde_test_stop(channel))
 			return -EBUSY;
 		dma_unmap_page(dev, to, len, DMA_FROM_DEVICE);
 	}

@@ -130,6 +130,6 @@ int mde_trust(const char *name)
 	return -ENOENT;
 }
 
-#if IS_ENABLED(CONFIG_MIGRATE_ENGINE_DMAENGINE_KUNIT_TEST)
+#if IS_ENABLED(CONFIG_MIGRATE_ENGINES_KUNIT_TEST)
 #include "tests/dmaengine-provider_test.c"
 #endif

@@ -61,8 +61,7 @@ static void mde_release_channels(struct mde_engine *engine)
 	for (i = 0; i < engine->nr_channels; i++) {
 		struct mde_channel *channel = &engine->channels[i];
 
-		if (channel->engine)
-			cancel_work_sync(&channel->feed);
+		cancel_work_sync(&channel->feed);
 		if (channel->chan)
 			dma_release_channel(channel->chan);
 	}
@@ -205,6 +204,7 @@ static void mde_remove(struct auxiliary_device *adev)
 	struct mde_engine *engine = auxiliary_get_drvdata(adev);
 
 	migrate_offload_unregister(engine->engine);
+	flush_work(&engine->release);
 	mde_free(engine);
 }
 

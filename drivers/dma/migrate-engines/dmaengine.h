@@ -101,6 +101,7 @@ struct mde_channel {
  * @max_copy: longest copy in one descriptor, in bytes
  * @early: copies are reported from the callback, before they are unmapped
  * @halted: takes no batches
+ * @release: releases channels that cannot be stopped in another way
  * @lock: of @free
  * @free: jobs that are not in use
  * @jobs: all of them
@@ -114,6 +115,7 @@ struct mde_engine {
 	size_t max_copy;
 	bool early;
 	bool halted;
+	struct work_struct release;
 	spinlock_t lock;		/* of free */
 	struct list_head free;
 	struct mde_job *jobs[MDE_MAX_BATCHES];

@@ -11,6 +11,8 @@ packages=(
 	bc bison ccache cpio flex gcc git libc6-dev libelf-dev make patch perl python3 xz-utils # kernels
 	btrfs-progs busybox-static e2fsprogs qemu-system-x86 xfsprogs                          # vm.sh
 	libcap-dev libnuma-dev liburing-dev                                                    # own.sh
+	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm                            # machines.sh
+	gcc-riscv64-linux-gnu libc6-dev-riscv64-cross qemu-system-misc
 	python3-sphinx shellcheck sparse                                                       # check.sh
 )
 need_packages "${packages[@]}"

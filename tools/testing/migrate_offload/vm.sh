@@ -24,8 +24,8 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=lib.sh
 . "$here/lib.sh"
-# shellcheck source=splats.sh
-. "$here/splats.sh"
+# shellcheck source=kernel.sh
+. "$here/kernel.sh"
 
 # What the kselftests are run on: name, flavour, command line, MiB of nodes 0 and
 # 1, CPUs of each of them, programs. In this order: boot.sh wants to find what the
@@ -57,48 +57,6 @@ use_flavour() {
 	flavour=$1
 	out=$build/vm-$flavour
 	mkdir -p "$out/selftests"
-}
-
-kmake() { nice make -s -C "$tree" O="$out" CC="${CC:-gcc}" -j"$(nproc)" "$@"; }
-
-# Everything that decides about .config, for seeing whether it must be made anew.
-config_inputs() {
-	cat "${fragments[@]}"
-	find "$root" -path "$build" -prune -o -name 'Kconfig*' -type f -print0 |
-		sort -z | xargs -0 cat
-	${CC:-gcc} --version
-}
-
-configure() {
-	local stamp line lost=
-	stamp=$(config_inputs | sha256sum)
-	[ "$stamp" = "$(cat "$out/config.stamp" 2> /dev/null)" ] && return
-
-	info "configuring the $flavour kernel"
-	kmake tinyconfig
-	"$tree/scripts/kconfig/merge_config.sh" -m -O "$out" "$out/.config" \
-		"${fragments[@]}" > "$out/merge.log"
-	kmake olddefconfig
-	# Kconfig drops silently what it cannot have.
-	while read -r line; do
-		grep -qxF "$line" "$out/.config" || lost+=" ${line#\# }"
-	done < <(grep -hE '^(# )?CONFIG_' "${fragments[@]}")
-	[ -z "$lost" ] || die "the $flavour kernel cannot have:$lost"
-	echo "$stamp" > "$out/config.stamp"
-}
-
-# Has anything that kernels are made of changed since? Faster than make's no.
-changed_since() {
-	[ ! -e "$1" ] || [ -n "$(find -L "$tree" "$out/config.stamp" \
-		\( -path "$tree/tools" -o -path "$tree/Documentation" \) -prune -o \
-		-newer "$1" -print -quit)" ]
-}
-
-build_kernel() {
-	changed_since "$out/kernel.stamp" || return 0
-	touch "$out/kernel.stamp.new"
-	run_logged "building the $flavour kernel" "$out/build.log" kmake bzImage modules 9>&-
-	mv "$out/kernel.stamp.new" "$out/kernel.stamp"
 }
 
 build_programs() {
@@ -242,22 +200,6 @@ boot() {
 	local append=$1
 	qemu_run "$(accelerator)" "$append" \
 		-serial "file:$console" -serial stdio < /dev/null
-}
-
-# One splat in a run's kernel log fails the run; so does a log without an end.
-check_console() {
-	local log=$1 bad=0
-	if splats "$log" > "$log.splats"; then
-		info "the kernel complained, see $log:"
-		head -n 20 "$log.splats" >&2
-		bad=1
-	fi
-	if ! grep -aq 'reboot: Power down' "$log"; then
-		info "the machine did not switch off by itself; the last of $log:"
-		tail -n 5 "$log" >&2
-		bad=1
-	fi
-	return $bad
 }
 
 # Would check_console() notice? One line of each kind, as kernels print them.
@@ -429,7 +371,7 @@ stress() {
 fault_matrix() {
 	local log=$build/fault-matrix.log status=0
 	VM_CPUS=1 VM_TIMEOUT=${VM_TIMEOUT:-2400} \
-		run debug "sim-dma > /dev/null && exec fault-matrix $*" | tee "$log" || status=1
+		run debug "sim-dma > /dev/null && exec fault-matrix -a $*" | tee "$log" || status=1
 	grep -o 'fault-matrix: [0-9]* cells, [0-9]* failed' "$log" || die "it did not come to its end"
 	return $status
 }
