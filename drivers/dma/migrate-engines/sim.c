@@ -23,6 +23,7 @@
 #include <linux/module.h>
 #include <linux/platform_device.h>
 #include <linux/random.h>
+#include <linux/seq_file.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
@@ -47,27 +48,48 @@ module_param(max_extents, uint, 0444);
 MODULE_PARM_DESC(max_extents, "extents in a batch (1 to 256)");
 
 static unsigned int max_batches = 16;
-module_param(max_batches, uint, 0444);
+module_param(max_batches, uint, 0644);
 MODULE_PARM_DESC(max_batches, "batches in flight of each engine (1 to 1024)");
+
+/* These, and the last one, may change: for engines that are bound afterwards. */
+static unsigned long max_addr;
+module_param(max_addr, ulong, 0644);
+MODULE_PARM_DESC(max_addr, "highest physical address that engines reach (0: any)");
+
+static unsigned long align;
+module_param(align, ulong, 0644);
+MODULE_PARM_DESC(align, "alignment that extents need, a power of two (0: a page)");
 
 /* What an extent, or the channel that comes to it, is to do wrong. */
 enum sim_fault {
 	SIM_FAIL,	/* report an error, copy nothing */
+	SIM_POISON,	/* report that the memory is poisoned, copy nothing */
 	SIM_LIE,	/* report success, get a byte wrong */
 	SIM_LOSE,	/* copy, report nothing */
 	SIM_HANG,	/* the channel stops there */
 	SIM_LATE,	/* copy and report much later */
-	SIM_NR_FAULTS,
-	SIM_GOOD = SIM_NR_FAULTS
+	SIM_NR_EXTENT_FAULTS,
+	SIM_GOOD = SIM_NR_EXTENT_FAULTS,
+
+	/* Of a batch: it is not taken. */
+	SIM_BOUNCE = SIM_NR_EXTENT_FAULTS, /* not without a copy */
+	SIM_REFUSE,	/* for whatever reason */
+	SIM_NR_FAULTS
 };
 
 static const char * const sim_fault_names[SIM_NR_FAULTS] = {
 	[SIM_FAIL] = "fail",
+	[SIM_POISON] = "poison",
 	[SIM_LIE] = "lie",
 	[SIM_LOSE] = "lose",
 	[SIM_HANG] = "hang",
 	[SIM_LATE] = "late",
+	[SIM_BOUNCE] = "bounce",
+	[SIM_REFUSE] = "refuse",
 };
+
+/* Where channels can be made to wait. */
+enum sim_point { SIM_NOWHERE, SIM_BEFORE, SIM_HALFWAY, SIM_AFTER };
 
 enum sim_order { SIM_FIFO, SIM_LIFO, SIM_RANDOM };
 
@@ -89,6 +111,8 @@ struct sim_channel {
 	struct task_struct *task;
 	wait_queue_head_t wait;
 	struct list_head queue;		/* of sim_extent, under sim->lock */
+	struct sim_extent *now;		/* is being executed; as above */
+	enum sim_point held;
 	unsigned int queued;
 	bool hung;
 };
@@ -107,6 +131,7 @@ struct sim {
 	u32 bandwidth_mb;
 	u32 order;
 	u32 late_ms;
+	u32 hold_at;			/* enum sim_point */
 	bool stuck;
 	struct fault_attr faults[SIM_NR_FAULTS];
 
@@ -141,24 +166,62 @@ static bool sim_is_wild(const struct migrate_offload_extent *extent)
 	return false;
 }
 
-static void sim_copy(struct sim *sim, const struct migrate_offload_extent *extent)
+/* Until a test has done what it wanted to do while the copy is under way. */
+static void sim_hold(struct sim_channel *channel, enum sim_point point)
 {
+	struct sim *sim = channel->sim;
+
+	while (READ_ONCE(sim->hold_at) == point && !READ_ONCE(sim->halted) &&
+	       !READ_ONCE(sim->removing)) {
+		WRITE_ONCE(channel->held, point);
+		fsleep(1000);
+	}
+	WRITE_ONCE(channel->held, SIM_NOWHERE);
+}
+
+static void sim_copy(struct sim_channel *channel,
+		     const struct migrate_offload_extent *extent)
+{
+	struct sim *sim = channel->sim;
+	size_t half = extent->len / 2;
+
 	/* Count it, but leave the machine alive to tell. */
 	if (sim_is_wild(extent)) {
 		atomic_inc(&sim->wild_writes);
 		return;
 	}
-	memcpy(phys_to_virt(extent->dst), phys_to_virt(extent->src),
-	       extent->len);
+	memcpy(phys_to_virt(extent->dst), phys_to_virt(extent->src), half);
+	sim_hold(channel, SIM_HALFWAY);
+	memcpy(phys_to_virt(extent->dst + half),
+	       phys_to_virt(extent->src + half), extent->len - half);
+	sim_hold(channel, SIM_AFTER);
 	atomic_inc(&sim->copied_extents);
 }
 
-static void sim_execute(struct sim *sim, struct sim_extent *extent)
+/* @channel has executed what it had; the batch may be gone after this. */
+static void sim_executed(struct sim_channel *channel)
 {
+	struct sim *sim = channel->sim;
+	struct sim_extent *extent = channel->now;
+
+	spin_lock_irq(&sim->lock);
+	channel->now = NULL;
+	if (extent->fault == SIM_LOSE && !sim->halted) {
+		list_add_tail(&extent->node, &sim->lost);
+		extent = NULL;
+	}
+	spin_unlock_irq(&sim->lock);
+	if (extent)
+		sim_let_go(extent);
+}
+
+static void sim_execute(struct sim_channel *channel)
+{
+	struct sim *sim = channel->sim;
+	struct sim_extent *extent = channel->now;
 	struct migrate_offload_extent *what = &extent->batch->extents[extent->nr];
 	u32 bandwidth = READ_ONCE(sim->bandwidth_mb);
 	unsigned long us = READ_ONCE(sim->delay_us);
-	bool halted;
 	u8 *last;
 
 	if (bandwidth)
@@ -167,23 +230,21 @@ static void sim_execute(struct sim *sim, struct sim_extent *extent)
 		us += READ_ONCE(sim->late_ms) * USEC_PER_MSEC;
 	if (us)
 		fsleep(us);
+	sim_hold(channel, SIM_BEFORE);
 
 	switch (extent->fault) {
 	case SIM_FAIL:
 		migrate_offload_extent_done(extent->batch, extent->nr, -EIO);
 		break;
+	case SIM_POISON:
+		migrate_offload_extent_done(extent->batch, extent->nr,
+					    -EHWPOISON);
+		break;
 	case SIM_LOSE:
-		sim_copy(sim, what);
-		spin_lock_irq(&sim->lock);
-		halted = sim->halted;
-		if (!halted)
-			list_add_tail(&extent->node, &sim->lost);
-		spin_unlock_irq(&sim->lock);
-		if (!halted)
-			return;
+		sim_copy(channel, what);
 		break;
 	case SIM_LIE:
-		sim_copy(sim, what);
+		sim_copy(channel, what);
 		last = phys_to_virt(what->dst + what->len - 1);
 		*last = ~*last;
 		migrate_offload_extent_done(extent->batch, extent->nr, 0);
@@ -192,10 +253,9 @@ static void sim_execute(struct sim *sim, struct sim_extent *extent)
 		atomic_inc(&sim->late_writes);
 		fallthrough;
 	default:
-		sim_copy(sim, what);
+		sim_copy(channel, what);
 		migrate_offload_extent_done(extent->batch, extent->nr, 0);
 	}
-	sim_let_go(extent);
 }
 
 /* The next extent of @channel, in the order set, or NULL. */
@@ -226,6 +286,7 @@ static struct sim_extent *sim_next(struct sim_channel *channel)
 	}
 	list_del(&extent->node);
 	channel->queued--;
+	channel->now = extent;
 out:
 	spin_unlock_irq(&sim->lock);
 	return extent;
@@ -244,21 +305,29 @@ static int sim_thread(void *data)
 		/* Lockdep: nothing on the way to the report enters reclaim. */
 		cookie = dma_fence_begin_signalling();
 		extent = sim_next(channel);
-		if (extent)
-			sim_execute(channel->sim, extent);
+		if (extent) {
+			sim_execute(channel);
+			sim_executed(channel);
+		}
 		dma_fence_end_signalling(cookie);
 	}
 	return 0;
+}
+
+static bool sim_faulty(struct sim *sim, enum sim_fault fault, size_t len)
+{
+	struct fault_attr *attr = &sim->faults[fault];
+
+	/* A task's fail-nth is meant for its allocations. */
+	return READ_ONCE(attr->probability) && should_fail(attr, len);
 }
 
 static enum sim_fault sim_draw_fault(struct sim *sim, size_t len)
 {
 	enum sim_fault fault;
 
-	/* A task's fail-nth is meant for its allocations. */
-	for (fault = 0; fault < SIM_NR_FAULTS; fault++)
-		if (READ_ONCE(sim->faults[fault].probability) &&
-		    should_fail(&sim->faults[fault], len))
+	for (fault = 0; fault < SIM_NR_EXTENT_FAULTS; fault++)
+		if (sim_faulty(sim, fault, len))
 			break;
 	return fault;
 }
@@ -270,6 +339,11 @@ static int sim_submit(struct migrate_offload_engine *engine,
 	struct sim_batch *sb = batch->priv;
 	unsigned int i, nr = batch->nr_extents;
 	unsigned long flags;
+
+	if (sim_faulty(sim, SIM_BOUNCE, batch->bytes))
+		return -EOPNOTSUPP;
+	if (sim_faulty(sim, SIM_REFUSE, batch->bytes))
+		return -EIO;
 
 	/* All of it before any of it: the batch may end while we queue. */
 	atomic_set(&sb->left, nr);
@@ -372,6 +446,38 @@ static int stuck_set(void *data, u64 value)
 }
 DEFINE_DEBUGFS_ATTRIBUTE(stuck_fops, stuck_get, stuck_set, "%llu\n");
 
+static void sim_show_extent(struct seq_file *file,
+			    const struct sim_extent *extent,
+			    enum sim_point held)
+{
+	struct migrate_offload_extent *what = &extent->batch->extents[extent->nr];
+
+	seq_printf(file, "%pa %pa %zu %d\n", &what->src, &what->dst, what->len,
+		   held);
+}
+
+/* What channels have: source, destination, length, and where it is held. */
+static int extents_show(struct seq_file *file, void *unused)
+{
+	struct sim *sim = file->private;
+	struct sim_extent *extent;
+	unsigned int i;
+
+	spin_lock_irq(&sim->lock);
+	for (i = 0; i < sim->nr_channels; i++) {
+		struct sim_channel *channel = &sim->channels[i];
+
+		if (channel->now)
+			sim_show_extent(file, channel->now,
+					READ_ONCE(channel->held));
+		list_for_each_entry(extent, &channel->queue, node)
+			sim_show_extent(file, extent, SIM_NOWHERE);
+	}
+	spin_unlock_irq(&sim->lock);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(extents);
+
 static struct dentry *sim_root;
 
 static void sim_debugfs(struct sim *sim)
@@ -383,6 +489,8 @@ static void sim_debugfs(struct sim *sim)
 	debugfs_create_u32("bandwidth_mb", 0644, sim->dir, &sim->bandwidth_mb);
 	debugfs_create_u32("order", 0644, sim->dir, &sim->order);
 	debugfs_create_u32("late_ms", 0644, sim->dir, &sim->late_ms);
+	debugfs_create_u32("hold_at", 0644, sim->dir, &sim->hold_at);
+	debugfs_create_file("extents", 0400, sim->dir, sim, &extents_fops);
 	debugfs_create_file_unsafe("stuck", 0644, sim->dir, sim, &stuck_fops);
 	debugfs_create_atomic_t("copied_extents", 0444, sim->dir,
 				&sim->copied_extents);
@@ -433,7 +541,9 @@ static int sim_probe(struct platform_device *pdev)
 		.driver = SIM_DRIVER,
 		.ops = &sim_ops,
 		.numa_node = dev_to_node(&pdev->dev),
-		.max_extent_bytes = SZ_2M,
+		.max_addr = max_addr,
+		.max_extent_bytes = max_t(size_t, SZ_2M, align),
+		.align = align,
 		.max_extents = max_extents,
 		.max_batches = max_batches,
 		.nr_channels = channels,

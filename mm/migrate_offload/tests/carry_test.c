@@ -311,6 +311,56 @@ static void carry_refuses_device_memory(struct kunit *test)
 	list_del(&dst->lru);
 }
 
+/* What migrate_pages() does not bring, or not yet: it would be counted, too. */
+static const enum mo_refusal unfit_params[] = {
+	MO_REFUSED_WRITEBACK, MO_REFUSED_MOVABLE,
+};
+
+static void unfit_desc(const enum mo_refusal *why, char *desc)
+{
+	strscpy(desc, mo_refusal_names[*why], KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(unfit, unfit_params, unfit_desc);
+
+static void carry_refuses_unfit_folios(struct kunit *test)
+{
+	const enum mo_refusal *why = test->param_value;
+	struct migrate_offload_engine_info info = fake_info();
+	struct folio *src = fixture_folio(test, 0);
+	struct folio *dst = fixture_folio(test, 0);
+	struct mo_node_stats before, node;
+	struct fake_engine *fake;
+	LIST_HEAD(srcs);
+	LIST_HEAD(dsts);
+	unsigned int i;
+
+	fake = fake_register(test, &info);
+	fixture_enable(test, fake->mo);
+	list_add(&src->lru, &srcs);
+	list_add(&dst->lru, &dsts);
+	dst->private = NULL;
+	if (*why == MO_REFUSED_WRITEBACK)
+		folio_test_set_writeback(src);
+	else
+		src->mapping = (void *)PAGE_MAPPING_MOVABLE;
+
+	fixture_node_stats(&before);
+	KUNIT_EXPECT_FALSE(test, migrate_offload_begin(&srcs, &dsts, MR_SYSCALL));
+	if (*why == MO_REFUSED_WRITEBACK)
+		folio_test_clear_writeback(src);
+	else
+		src->mapping = NULL;
+	KUNIT_EXPECT_NULL(test, dst->private);
+	fixture_node_stats_since(test, &before, &node);
+	KUNIT_EXPECT_EQ(test, 1, node.offered);
+	for (i = 0; i < MO_NR_REFUSALS; i++)
+		KUNIT_EXPECT_EQ(test, i == *why, node.refused[i]);
+	KUNIT_EXPECT_EQ(test, 0, fake->submits);
+	list_del(&src->lru);
+	list_del(&dst->lru);
+}
+
 static struct kunit_case carry_test_cases[] = {
 	KUNIT_CASE_PARAM(carry_poison, poison_gen_params),
 	KUNIT_CASE(carry_poison_fails_no_cpu),
@@ -318,6 +368,7 @@ static struct kunit_case carry_test_cases[] = {
 	KUNIT_CASE_PARAM(carry_tags, tags_gen_params),
 	KUNIT_CASE(carry_refuses_engines_that_bounce),
 	KUNIT_CASE_PARAM(carry_refuses_device_memory, device_gen_params),
+	KUNIT_CASE_PARAM(carry_refuses_unfit_folios, unfit_gen_params),
 	{}
 };
 

@@ -16,7 +16,9 @@ splat+='|unchecked MSR|page allocation failure|stack (overflow|guard)|Tainted|Se
 harmless='DMA-API: preallocated [0-9]+ debug entries$'
 harmless+='|DMA-API: debugging enabled by kernel config$'
 harmless+='|page dumped because: (isolation failed|migration failure)$' # when memory is to go
-harmless+='|MCE: Killing uffd-unit-tests:[0-9]+ due to hardware memory corruption fault at [0-9a-f]+$'
+# programs that have memory poisoned
+harmless+='|MCE: Killing (uffd-unit-tests|poison|refused):[0-9]+ due to hardware memory corruption fault at [0-9a-f]+$'
+harmless+='|Memory failure: 0x[0-9a-f]+: Sending SIGBUS to (poison|refused):[0-9]+ due to hardware memory corruption$'
 harmless+='|rcu: 	RCU callback double-/use-after-free debug is enabled\.$'
 
 # Data races that the kernel has without us are known, and many: reports of KCSAN

@@ -38,6 +38,7 @@ boots=(
 	"callers|debug|cma=64M|512|1|callers health"
 	"dma|debug||512|1|sim-dma fault-matrix health"
 	"fs|debug|health.lost=2048|512|1|window fs health"
+	"poison|debug||512|1|refused poison health"
 	"kunit|debug|kunit.enable=1|512|1|kunit health"
 	"giant|fast|hugepagesz=1G hugepages=0:1,1:1|2560|2|giant health"
 	"kcsan|kcsan||512|2|migrate cpu-mt faults races health"
@@ -221,6 +222,7 @@ check_splats() {
 		page dumped because: VM_BUG_ON_FOLIO(!folio_test_locked(folio))
 		list_add corruption. next->prev should be prev
 		pagealloc: memory corruption
+		MCE: Killing migrate:100 due to hardware memory corruption fault at 7ff228000000
 	END
 	line=$(printf '=%.0s' {1..65})
 	[ -n "$(splats <(printf '%s\n' "$line" 'BUG: KCSAN: data-race in a / b' ' mo_submit+0x1/0x2' "$line"))" ] ||

@@ -208,7 +208,8 @@ void mo_sim_fault(unsigned int sim, const char *fault, unsigned int percent,
 void mo_sim_calm(void)
 {
 	static const char * const faults[] = {
-		"fail", "lose", "hang", "late", "lie"
+		"fail", "poison", "lose", "hang", "late", "lie", "bounce",
+		"refuse"
 	};
 	char path[PATH_MAX];
 	unsigned int sim, i;
@@ -222,6 +223,7 @@ void mo_sim_calm(void)
 			must_write("0", path);
 		}
 		mo_sim_set(sim, "delay_us", 0);
+		mo_sim_set(sim, "hold_at", 0);
 		mo_sim_set(sim, "bandwidth_mb", 0);
 		mo_sim_set(sim, "order", 0);
 		sprintf(path, MO_SIM "/sim%u/stuck", sim);
