@@ -37,6 +37,9 @@
  */
 #define MDE_INTERRUPT_EVERY	8
 
+/* How often, a jiffy apart, to ask an idle provider that has no descriptor. */
+#define MDE_TRIES	4
+
 /* For one copy, through a channel that nobody else uses. */
 #define MDE_TEST_MS	1000
 
@@ -114,7 +117,7 @@ static bool mde_take(struct mde_desc *desc)
 	/* Pairs with mde_feed(): either it sees this one gone, or we that it waits. */
 	smp_mb__after_atomic();
 	if (READ_ONCE(channel->nr_waiting))
-		queue_work(mde_wq, &channel->feed);
+		mod_delayed_work(mde_wq, &channel->feed, 0);
 	return true;
 }
 
@@ -181,11 +184,14 @@ static void mde_take_waiting(struct mde_channel *channel,
 		atomic_set(&desc->state, MDE_IDLE);
 	list_splice_init(&channel->waiting, descs);
 	WRITE_ONCE(channel->nr_waiting, 0);
+	channel->tries = 0;
 }
 
 /*
  * Give the provider what waits. When it has no room, some completion calls
- * again; if there is none to come, the CPU is to have the rest.
+ * again. If there is none to come, the last may just not have given back its
+ * descriptor, which some do after the callback only: we look a few times more,
+ * and then the CPU is to have the rest.
  */
 static void mde_feed(struct mde_channel *channel)
 {
@@ -201,12 +207,18 @@ static void mde_feed(struct mde_channel *channel)
 			break;
 		launched = true;
 	}
-	if (launched)
+	if (launched) {
+		channel->tries = 0;
 		dma_async_issue_pending(channel->chan);
+	}
 	if (channel->nr_waiting) {
 		/* Pairs with mde_take(). */
 		smp_mb();
-		if (!atomic_read(&channel->flying))
+		if (atomic_read(&channel->flying))
+			goto out;
+		if (++channel->tries < MDE_TRIES)
+			mod_delayed_work(mde_wq, &channel->feed, 1);
+		else
 			mde_take_waiting(channel, &rest);
 	}
 out:
@@ -218,7 +230,7 @@ static void mde_feed_work(struct work_struct *work)
 {
 	bool cookie = dma_fence_begin_signalling();
 
-	mde_feed(container_of(work, struct mde_channel, feed));
+	mde_feed(container_of(to_delayed_work(work), struct mde_channel, feed));
 	dma_fence_end_signalling(cookie);
 }
 
@@ -502,7 +514,7 @@ void mde_channel_init(struct mde_engine *engine, struct mde_channel *channel,
 	channel->chan = chan;
 	spin_lock_init(&channel->lock);
 	INIT_LIST_HEAD(&channel->waiting);
-	INIT_WORK(&channel->feed, mde_feed_work);
+	INIT_DELAYED_WORK(&channel->feed, mde_feed_work);
 }
 
 static struct mde_job *mde_job_create(struct mde_engine *engine, int nid)

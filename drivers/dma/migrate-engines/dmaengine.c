@@ -61,7 +61,7 @@ static void mde_release_channels(struct mde_engine *engine)
 	for (i = 0; i < engine->nr_channels; i++) {
 		struct mde_channel *channel = &engine->channels[i];
 
-		cancel_work_sync(&channel->feed);
+		cancel_delayed_work_sync(&channel->feed);
 		if (channel->chan)
 			dma_release_channel(channel->chan);
 	}

@@ -88,9 +88,10 @@ struct mde_channel {
 	struct list_head waiting;	/* for room, of mde_desc */
 	unsigned int nr_waiting;
 	unsigned int since_interrupt;
+	unsigned int tries;		/* in vain, with nothing in flight */
 	bool stopped;
 	atomic_t flying;		/* descriptors that the provider has */
-	struct work_struct feed;
+	struct delayed_work feed;
 };
 
 /**

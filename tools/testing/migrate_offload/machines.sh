@@ -61,7 +61,6 @@ build_programs() {
 	run_logged "building programs for $flavour" "$out/selftests.log" \
 		make -s -C "$tree/tools/testing/selftests/migrate_offload" \
 		OUTPUT="$out/root" CC="$compiler" USERLDFLAGS=-static "${kernel_make[@]}" \
-		TEST_GEN_PROGS=dmaengine TEST_GEN_PROGS_EXTENDED= TEST_PROGS= \
 		"$out/root/dmaengine" 9>&-
 	$compiler -Wall -Wextra -Werror -Wno-unused-result -O2 -static -o "$out/root/init" \
 		"$here/guest/init.c"

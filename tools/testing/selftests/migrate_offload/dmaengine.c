@@ -100,7 +100,7 @@ static bool counted(const struct mo_mem *mem, const struct mo_counts *before,
 	return good;
 }
 
-static void test(enum mo_kind kind, unsigned int nr)
+static void test(const char *engines, enum mo_kind kind, unsigned int nr)
 {
 	long long bytes = engines_stat("bytes"), irqs = irq ? interrupts() : 0;
 	struct mo_counts before = mo_counts();
@@ -109,6 +109,7 @@ static void test(enum mo_kind kind, unsigned int nr)
 	bool good = true;
 	size_t bad;
 
+	mo_policy(engines);
 	ret = mo_alloc(&mem, kind, nr, from);
 	if (ret)
 		ksft_exit_fail_msg("no %s memory: %s\n", mo_kind_names[kind],
@@ -130,7 +131,7 @@ static void test(enum mo_kind kind, unsigned int nr)
 	}
 	mo_free(&mem);
 	ksft_test_result(good, "%u of %s, %d times, by %s%s\n", nr,
-			 mo_kind_names[kind], ROUNDS, list,
+			 mo_kind_names[kind], ROUNDS, engines,
 			 bounces ? ": all would bounce" : "");
 }
 
@@ -157,12 +158,13 @@ int main(int argc, char **argv)
 	find_engines();
 	if (mo_nr_nodes < 2 || !nr_engines)
 		ksft_exit_skip("needs two nodes, and engines on DMAengine channels\n");
-	mo_policy(list);
 	mo_enable(true);
 
-	ksft_set_plan(ARRAY_SIZE(kinds) + 1);
+	ksft_set_plan(ARRAY_SIZE(kinds) + nr_engines + 1);
 	for (i = 0; i < ARRAY_SIZE(kinds); i++)
-		test(kinds[i].kind, kinds[i].nr);
+		test(list, kinds[i].kind, kinds[i].nr);
+	for (i = 0; i < nr_engines; i++)
+		test(names[i], MO_ANON, 64);
 	for (i = 0; i < nr_engines; i++)
 		if (!mo_engine_is(names[i], "online") ||
 		    mo_engine_stat(names[i], "timeouts") ||
