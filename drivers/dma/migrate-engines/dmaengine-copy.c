@@ -41,7 +41,7 @@
 #define MDE_TRIES	4
 
 /* For one copy, through a channel that nobody else uses. */
-#define MDE_TEST_MS	1000
+#define MDE_TEST_MS	5000
 
 struct workqueue_struct *mde_wq;
 
@@ -470,7 +470,7 @@ static int mde_channel_reset(struct mde_engine *engine,
 	    engine->trust & MDE_RELEASE)
 		mde_channel_release(channel);
 	if (!channel->chan) {
-		chan = mde_request(engine->map.dev);
+		chan = mde_request(engine->provider);
 		if (!chan)
 			return -ENODEV;
 		channel->chan = chan;

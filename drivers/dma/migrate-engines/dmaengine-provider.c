@@ -7,8 +7,8 @@
  * table, which says what has been seen in its code, or if the administrator
  * names it.
  */
-#include <linux/ctype.h>
 #include <linux/module.h>
+#include <linux/spinlock.h>
 #include <linux/string.h>
 
 #include "dmaengine.h"
@@ -38,7 +38,16 @@ static const char * const mde_trust_names[] = {
 
 #define MDE_TRUST_LEN	256
 
+/* Not the lock of parameters: built-in modules share one, and hold others' under it. */
+static DEFINE_SPINLOCK(mde_trust_lock);
 static char mde_trust_text[MDE_TRUST_LEN];
+
+static void mde_trust_read(char *text)
+{
+	spin_lock(&mde_trust_lock);
+	strscpy(text, mde_trust_text, MDE_TRUST_LEN);
+	spin_unlock(&mde_trust_lock);
+}
 
 /* The value of "flag:flag", -EINVAL if there is another word in it. */
 static int mde_trust_flags(char *text)
@@ -88,13 +97,18 @@ static int mde_trust_set(const char *value, const struct kernel_param *kp)
 	strscpy(work, strim(text));
 	if (*work && mde_trust_find(work, NULL) != -ENOENT)
 		return -EINVAL;
+	spin_lock(&mde_trust_lock);
 	strscpy(mde_trust_text, strim(text));
+	spin_unlock(&mde_trust_lock);
 	return 0;
 }
 
 static int mde_trust_get(char *buffer, const struct kernel_param *kp)
 {
-	return sysfs_emit(buffer, "%s\n", mde_trust_text);
+	char text[MDE_TRUST_LEN];
+
+	mde_trust_read(text);
+	return sysfs_emit(buffer, "%s\n", text);
 }
 
 static const struct kernel_param_ops mde_trust_ops = {
@@ -118,9 +132,7 @@ int mde_trust(const char *name)
 	unsigned int i;
 	int trust;
 
-	kernel_param_lock(THIS_MODULE);
-	strscpy(text, mde_trust_text);
-	kernel_param_unlock(THIS_MODULE);
+	mde_trust_read(text);
 	trust = mde_trust_find(text, name);
 	if (trust >= 0)
 		return trust;

@@ -95,6 +95,7 @@ static struct mde_engine *mde_alloc(struct device *provider)
 			dma_release_channel(chans[nr]);
 		return ERR_PTR(-ENOMEM);
 	}
+	engine->provider = provider;
 	engine->nr_channels = nr;
 	for (i = 0; i < nr; i++)
 		mde_channel_init(engine, &engine->channels[i], chans[i]);

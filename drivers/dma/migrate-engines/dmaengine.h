@@ -97,6 +97,7 @@ struct mde_channel {
 /**
  * struct mde_engine - the channels of a provider's device
  * @engine: handle of the core
+ * @provider: the device; DMA may be another's
  * @map: what mapping for it is like
  * @trust: enum mde_trust of the provider
  * @max_copy: longest copy in one descriptor, in bytes
@@ -111,6 +112,7 @@ struct mde_channel {
  */
 struct mde_engine {
 	struct migrate_offload_engine *engine;
+	struct device *provider;
 	struct migrate_map_device map;
 	unsigned int trust;
 	size_t max_copy;

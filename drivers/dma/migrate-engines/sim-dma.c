@@ -626,6 +626,7 @@ static struct platform_driver sd_driver = {
 };
 
 static void *sd_log_start(struct seq_file *seq, loff_t *pos)
+	__acquires(log_lock)
 {
 	struct sd_slot *slot = seq->private;
 	unsigned long nr;
@@ -644,6 +645,7 @@ static void *sd_log_next(struct seq_file *seq, void *v, loff_t *pos)
 }
 
 static void sd_log_stop(struct seq_file *seq, void *v)
+	__releases(log_lock)
 {
 	struct sd_slot *slot = seq->private;
 

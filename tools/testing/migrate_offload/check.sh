@@ -102,6 +102,7 @@ configure() {
 	cat "$here/configs/x86_64.config" - > "$tmp/config" <<- 'END' || return
 		CONFIG_KUNIT=y
 		CONFIG_MIGRATE_OFFLOAD_KUNIT_TEST=y
+		CONFIG_MIGRATE_ENGINES_KUNIT_TEST=y
 	END
 	cmp -s "$tmp/config" "$out/fragment" && [ -e "$out/.config" ] && return
 	kmake tinyconfig &&
@@ -124,7 +125,12 @@ known="context imbalance in '(migration_entry_wait|add_folio_for_migration|do_pa
 # the file that includes it.
 no_warnings() {
 	case $1 in
-	*.c) [ -e "$out/${1%.c}.o" ] || { echo "was not built"; return 1; } ;;
+	*.c)
+		# Built by itself, or as a part of a file that includes it.
+		[ -e "$out/${1%.c}.o" ] ||
+			grep -qF "#include \"tests/${1##*/}\"" "$tree/${1%/tests/*}"/*.c ||
+			{ echo "was not built"; return 1; }
+		;;
 	esac
 	{ grep -F "${1#include/}:" "$out/warnings" || :; } > "$tmp/warnings"
 	none -vE "$known|: note: in included file" "$tmp/warnings"

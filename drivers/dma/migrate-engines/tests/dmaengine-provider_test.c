@@ -35,8 +35,7 @@ static void trust_is_checked(struct kunit *test)
 	char was[MDE_TRUST_LEN];
 	unsigned int i;
 
-	kernel_param_lock(THIS_MODULE);
-	strscpy(was, mde_trust_text);
+	mde_trust_read(was);
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
 		KUNIT_EXPECT_EQ_MSG(test, mde_trust_set(bad[i], NULL), -EINVAL,
 				    "%s", bad[i]);
@@ -46,8 +45,7 @@ static void trust_is_checked(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, mde_trust_text, "a:errors,b");
 	KUNIT_EXPECT_EQ(test, mde_trust_set("\n", NULL), 0);
 	KUNIT_EXPECT_STREQ(test, mde_trust_text, "");
-	strscpy(mde_trust_text, was);
-	kernel_param_unlock(THIS_MODULE);
+	KUNIT_EXPECT_EQ(test, mde_trust_set(was, NULL), 0);
 }
 
 static void trust_has_a_table(struct kunit *test)

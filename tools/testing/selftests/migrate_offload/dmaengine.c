@@ -33,6 +33,8 @@ static void find_engines(void)
 	struct dirent *entry;
 	char driver[32];
 
+	nr_engines = 0;
+	list[0] = '\0';
 	while (dir && nr_engines < MAX && (entry = readdir(dir))) {
 		if (entry->d_name[0] == '.' ||
 		    mo_read(driver, sizeof(driver), ENGINES "/%s/driver",
@@ -45,6 +47,20 @@ static void find_engines(void)
 	}
 	if (dir)
 		closedir(dir);
+}
+
+/* Soon after boot some may be on their way. */
+static void find_all_engines(void)
+{
+	unsigned int last, same = 0;
+
+	find_engines();
+	while (same < 10) {
+		last = nr_engines;
+		mo_sleep_ms(100);
+		find_engines();
+		same = nr_engines == last ? same + 1 : 0;
+	}
 }
 
 /* All interrupts of the controller, on all CPUs. */
@@ -155,7 +171,7 @@ int main(int argc, char **argv)
 			irq = argv[i];
 	}
 	mo_find_nodes();
-	find_engines();
+	find_all_engines();
 	if (mo_nr_nodes < 2 || !nr_engines)
 		ksft_exit_skip("needs two nodes, and engines on DMAengine channels\n");
 	mo_enable(true);
