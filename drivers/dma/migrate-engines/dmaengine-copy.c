@@ -475,7 +475,7 @@ static int mde_channel_reset(struct mde_engine *engine,
 			return -ENODEV;
 		channel->chan = chan;
 	}
-	return mde_channel_test(channel, PAGE_SIZE);
+	return mde_channel_test(channel, engine->align);
 }
 
 static int mde_reset(struct migrate_offload_engine *handle)

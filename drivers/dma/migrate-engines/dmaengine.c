@@ -140,12 +140,13 @@ static int mde_prepare(struct mde_engine *engine, struct device *provider)
 	err = migrate_map_device_init(&engine->map, dev);
 	if (err)
 		return err;
+	engine->align = max_t(size_t, BIT(chan->device->copy_align), PAGE_SIZE);
 	engine->early = engine->map.coherent && engine->trust & MDE_ERRORS;
 	err = mde_find_max_copy(engine);
 	if (err)
 		return err;
 	for (i = 0; i < engine->nr_channels && !engine->map.bounces; i++) {
-		err = mde_channel_test(&engine->channels[i], PAGE_SIZE);
+		err = mde_channel_test(&engine->channels[i], engine->align);
 		if (err)
 			return err;
 	}
@@ -163,7 +164,7 @@ static int mde_register(struct mde_engine *engine, struct device *provider)
 		.numa_node = dev_to_node(provider),
 		.max_addr = engine->map.max_addr,
 		.max_extent_bytes = min(engine->map.max_segment, engine->max_copy),
-		.align = max_t(size_t, BIT(device->copy_align), PAGE_SIZE),
+		.align = engine->align,
 		.max_extents = MDE_MAX_EXTENTS,
 		.max_batches = MDE_MAX_BATCHES,
 		.nr_channels = engine->nr_channels,

@@ -101,6 +101,7 @@ struct mde_channel {
  * @map: what mapping for it is like
  * @trust: enum mde_trust of the provider
  * @max_copy: longest copy in one descriptor, in bytes
+ * @align: of addresses and lengths, in bytes
  * @early: copies are reported from the callback, before they are unmapped
  * @halted: takes no batches
  * @release: releases channels that cannot be stopped in another way
@@ -116,6 +117,7 @@ struct mde_engine {
 	struct migrate_map_device map;
 	unsigned int trust;
 	size_t max_copy;
+	size_t align;
 	bool early;
 	bool halted;
 	struct work_struct release;

@@ -36,7 +36,7 @@ boots=(
 	"memory|debug|health.lost=1024|768|1|memory alloc health"
 	"main|debug||512|1|boot.sh migrate cpu-mt sysfs trace.sh faults health"
 	"callers|debug|cma=64M|512|1|callers health"
-	"dma|debug||512|1|sim-dma fault-matrix health"
+	"dma|debug||512|1|sim-dma dma-sim fault-matrix health"
 	"fs|debug|health.lost=2048|512|1|window fs health"
 	"poison|debug||512|1|refused poison health"
 	"kunit|debug|kunit.enable=1|512|1|kunit health"

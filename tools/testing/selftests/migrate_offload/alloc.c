@@ -59,8 +59,8 @@ static int bind_anew(void)
 /* Folios may stay where they are, but not be lost. */
 static int move(void)
 {
-	static unsigned int turn;
-	int ret = mo_move(&mem, mo_nodes[turn++ & 1]);
+	int to = mo_nodes[mo_folios_on(&mem, mo_nodes[0]) ? 1 : 0];
+	int ret = mo_move(&mem, to);
 
 	if (mo_bad_bytes(&mem))
 		return -EILSEQ;

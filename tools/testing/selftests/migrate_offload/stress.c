@@ -94,6 +94,7 @@ static const struct {
 	{ "move_pages", st_move_pages, 3 },
 	{ "system", st_move_system, 1 },
 	{ "engines", st_admin_engines, 1 },
+	{ "DMA controllers", st_admin_dma, 1 },
 	{ "policy", st_admin_policy, 1 },
 	{ "hotplug", st_admin_hotplug, 1 },
 };
@@ -285,7 +286,7 @@ static bool round_of(__u64 ms, long long calls)
 	}
 	end();
 
-	MO_EXPECT(st_engines_calm(), "an engine is not in service, or holds pages");
+	MO_EXPECT(st_engines_calm() && st_dma_calm(), "an engine is not in service, or holds pages");
 	st_machine_calm();
 	/* They may have been migrated to any node. */
 	mo_write("0", "/proc/sys/vm/nr_hugepages");
@@ -304,14 +305,15 @@ static bool prepare(void)
 		return false;
 	mkdir(ST_DIR, 0755);
 	st_engines_load();
+	st_dma_load();
 	st_machine_calm();
 	first = mo_counts();
-	return st_engines_calm();
+	return st_engines_calm() && st_dma_calm();
 }
 
 static const char * const refusals[] = {
 	"reason", "context", "movable", "zone_device", "writeback", "poison", "mapping",
-	"pinned", "no_engine", "too_small", "tags", "limits", "busy", "submit",
+	"pinned", "no_engine", "too_small", "tags", "limits", "busy", "bounce", "submit",
 };
 
 int main(int argc, char **argv)
@@ -346,6 +348,7 @@ int main(int argc, char **argv)
 	leaked = st_pages_leaked(&then, &now);
 
 	st_engines_add_writes();
+	st_dma_add_writes();
 	n = mo_counts_since(&first);
 	MO_EXPECT(!died, "%u processes died", died);
 	MO_EXPECT(!st->wild, "%lld writes to memory that was given back", st->wild);

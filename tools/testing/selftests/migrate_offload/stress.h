@@ -90,6 +90,12 @@ void st_engines_add_writes(void);
 void st_machine_calm(void);
 void st_drain_movable(void);
 
+/* One that changes DMA controllers, if there are any: stress_dma.c */
+void st_admin_dma(unsigned int nr);
+void st_dma_load(void);
+bool st_dma_calm(void);
+void st_dma_add_writes(void);
+
 /* Pages that are left when all that used them is gone: stress_leak.c */
 struct st_pages {
 	long long orphans;	/* anonymous, mapped by nobody */
