@@ -346,6 +346,7 @@ struct end {
 	unsigned int early;	/* signals without having looked */
 	struct look look;
 	bool src_poisoned, dst_poisoned;
+	bool in_place;		/* in that destination, not in another one */
 	bool given_back;	/* poisoned, and free for somebody to get */
 	long long corrupted;
 };
@@ -456,6 +457,7 @@ static bool run_row(const struct row *row, unsigned int k, struct end *end)
 			  (end->dst_poisoned && has_flag(dst, KPF_BUDDY));
 	end->corrupted = nr_corrupted() - corrupted;
 
+	end->in_place = dst && pfn_of(user.addr) == dst;
 	end->look = look_at(&mem, original, victim, 1);
 	end->arrived = mo_folios_on(&mem, to);
 	end->early = early;
@@ -486,8 +488,9 @@ static void print_end(const char *name, const struct end *end)
 	ksft_print_msg("%s: signals: %u early, %u late, %u elsewhere, %zu bytes differ\n",
 		       name, end->early, end->look.late, end->look.elsewhere,
 		       end->look.bad);
-	ksft_print_msg("%s: poisoned: %d %d, given back: %d\n", name,
-		       end->src_poisoned, end->dst_poisoned, end->given_back);
+	ksft_print_msg("%s: poisoned: %d %d, in place: %d, given back: %d\n",
+		       name, end->src_poisoned, end->dst_poisoned,
+		       end->in_place, end->given_back);
 }
 
 /* A way to copy; with the first one it is the CPU as ever. */
