@@ -27,6 +27,7 @@
 #include <linux/platform_device.h>
 #include <linux/random.h>
 #include <linux/seq_file.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
@@ -583,8 +584,8 @@ static int sd_probe(struct platform_device *pdev)
 	err = dma_set_mask_and_coherent(dev, DMA_BIT_MASK(clamp(slot->mask_bits, 1, 64)));
 	if (err)
 		return err;
-	if (slot->max_seg)
-		dma_set_max_seg_size(dev, slot->max_seg);
+	/* Without a word it is 64 KiB; and the device keeps what it was told. */
+	dma_set_max_seg_size(dev, slot->max_seg ?: SZ_64K);
 
 	device = kzalloc(struct_size(device, channels, channels), GFP_KERNEL);
 	if (!device)
