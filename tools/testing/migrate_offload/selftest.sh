@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# kselftests on all machines, or on those in MACHINES; x86_64 is vm.sh's.
+# kselftests on all machines, or on those in MACHINES; x86_64 is vm.sh's, and
+# with BOOTS it is the only one.
 
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -8,6 +9,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/lib.sh"
 
 mapfile -t others < <("$here/machines.sh" list)
+[ -z "${BOOTS-}" ] || MACHINES=${MACHINES:-x86_64}
 read -ra chosen <<< "${MACHINES:-x86_64 ${others[*]}}"
 for name in "${chosen[@]}"; do
 	[[ " x86_64 ${others[*]} " = *" $name "* ]] ||
