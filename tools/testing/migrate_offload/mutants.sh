@@ -3,7 +3,7 @@
 # Would the tests notice if a rule were not there? Each patch in mutants/ takes
 # one away, and says which rows of which test program must fail then:
 #
-#	Test: PROGRAM
+#	Test: PROGRAM, or those that it needs before it, too
 #	Notices: NAME OF THE ROW
 #
 # First all of these programs must pass with nothing changed; then each mutated
@@ -51,6 +51,8 @@ copy_repository() {
 boot() {
 	local log=$1
 	shift
+	# shellcheck disable=SC2048,SC2086 # words
+	set -- $*
 	"$nest/tools/testing/migrate_offload/vm.sh" run fast "tests $*" > "$log" 2> "$log.err" || :
 	sed -i 's/\r$//' "$log"
 	grep -q "^# end ${!#} " "$log"

@@ -366,9 +366,8 @@ static unsigned int test(const struct fault *fault, unsigned int *cells)
 		}
 		at += sprintf(at, " |");
 	}
-	ksft_print_msg("%s\n", line);
-	ksft_test_result(!failed, "%s: %u cells, %u failed\n", fault->name, nr,
-			 failed);
+	ksft_print_msg("%s %u cells, %u failed\n", line, nr, failed);
+	ksft_test_result(!failed, "%s\n", fault->name);
 	*cells += nr;
 	return failed;
 }
