@@ -106,6 +106,16 @@ static void mde_end(struct mde_desc *desc, int error)
 	mde_job_put(desc->job);
 }
 
+/*
+ * A driver may forget what is issued while its channel is busy (sf-pdma does, in
+ * Linux 6.12). Of one that nothing is known of, we expect the like.
+ */
+static bool mde_must_push(struct mde_channel *channel)
+{
+	return !(channel->engine->trust & MDE_ERRORS) &&
+	       atomic_read(&channel->flying);
+}
+
 /* Take @desc back from the provider. True for one caller only. */
 static bool mde_take(struct mde_desc *desc)
 {
@@ -116,7 +126,7 @@ static bool mde_take(struct mde_desc *desc)
 	atomic_dec(&channel->flying);
 	/* Pairs with mde_feed(): either it sees this one gone, or we that it waits. */
 	smp_mb__after_atomic();
-	if (READ_ONCE(channel->nr_waiting))
+	if (READ_ONCE(channel->nr_waiting) || mde_must_push(channel))
 		mod_delayed_work(mde_wq, &channel->feed, 0);
 	return true;
 }
@@ -207,10 +217,10 @@ static void mde_feed(struct mde_channel *channel)
 			break;
 		launched = true;
 	}
-	if (launched) {
+	if (launched)
 		channel->tries = 0;
+	if (launched || mde_must_push(channel))
 		dma_async_issue_pending(channel->chan);
-	}
 	if (channel->nr_waiting) {
 		/* Pairs with mde_take(). */
 		smp_mb();
