@@ -18,10 +18,16 @@ result() {
 	esac
 }
 
-# try PROGRAM NAME: what the reproducer says. It must get to say anything.
+# try PROGRAM NAME: what the reproducer says. It must get to say anything. A patch
+# may name another machine, and parameters of its kernel.
 try() {
 	local log=$build/fixes-$2.log
-	"$here/vm.sh" run fast "$1" > "$log" || :
+	if [ -n "$machine" ]; then
+		MACHINES=$machine VM_APPEND=$parameters "$here/machines.sh" selftest || :
+		cp "$build/boot-$machine.tap" "$log"
+	else
+		"$here/vm.sh" run fast "$1" > "$log" || :
+	fi
 	grep -qE '^(not )?ok 1 ' "$log" || die "$1 did not run, see ${log#"$root"/}"
 	! grep -q '^not ok ' "$log"
 }
@@ -30,6 +36,8 @@ pristine=$("$here/source.sh")
 for patch in "$root/patches/fixes/$base"/*.patch; do
 	name=${patch##*/}
 	program=$(sed -n 's,^Reproducer: .*/\([^/]*\)\.\(c\|sh\) .*,\1,p' "$patch")
+	machine=$(sed -n 's/^Machine: //p' "$patch")
+	parameters=$(sed -n 's/^Parameters: //p' "$patch")
 	[ -n "$program" ] || die "$name names no reproducer"
 	if git -C "$pristine" apply --check --unidiff-zero "$patch"; then
 		result ok "$name applies to Linux $base"

@@ -93,7 +93,7 @@ boot_machine() {
 	rm -f "$console" "$counts"
 	timeout --foreground -k 5 "${VM_TIMEOUT:-300}" "${qemu[@]}" -nodefaults -display none \
 		-monitor none -no-reboot -kernel "$out/$image" -initrd "$out/initramfs.gz" \
-		-append "console=${terminals% *} panic=-1 numa=fake=2 $append -- ${terminals#* } $programs" \
+		-append "console=${terminals% *} panic=-1 numa=fake=2 $append ${VM_APPEND-} -- ${terminals#* } $programs" \
 		-serial "file:$console" -serial stdio < /dev/null 2> "$build/boot-$name.qemu" |
 		tee "$tap" |
 		awk -v want="${programs%%,*}" -v counts="$counts" -v verbose="${V:-0}" \
