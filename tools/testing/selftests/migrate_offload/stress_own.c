@@ -51,6 +51,12 @@ enum op {
 #define ANON_OPS	(WRITE_OPS | F | D | O | L | R | B | N)
 #define SHARED_OPS	(WRITE_OPS | D | O | L | B)
 #define FILE_OPS	(SHARED_OPS | 1 << SYNC | 1 << FILE_IO)
+/*
+ * What is written through a pin, while the folio is cleaned, dirties it behind
+ * the file system's back. btrfs says so ("marked dirty without notifying the
+ * fs") and throws the data away, with or without migration offload.
+ */
+#define BTRFS_OPS	(FILE_OPS & ~(1 << URING | 1 << DIRECT | 1 << REMOTE))
 
 static const struct kind {
 	const char *name;
@@ -74,7 +80,7 @@ static const struct kind {
 	{ "tmpfs", 2048, FILE_OPS, ST_DIR "/tmpfs", MAP_SHARED },
 	{ "ext4", 1024, FILE_OPS, ST_DIR "/ext4", MAP_SHARED, 0, 1 },
 	{ "xfs", 1024, FILE_OPS, ST_DIR "/xfs", MAP_SHARED, 0, 1 },
-	{ "btrfs", 1024, FILE_OPS, ST_DIR "/btrfs", MAP_SHARED, 0, 1 },
+	{ "btrfs", 1024, BTRFS_OPS, ST_DIR "/btrfs", MAP_SHARED, 0, 1 },
 	{ "hugetlb", 2048, WRITE_OPS | B, NULL, MAP_PRIVATE | MAP_HUGETLB },
 	{ "ksm", 1024, ANON_OPS & ~(L | R), NULL, MAP_PRIVATE, MADV_MERGEABLE },
 	{ "mlock", 1024, WRITE_OPS | B | 1 << LOCK, NULL, MAP_PRIVATE },
