@@ -22,9 +22,9 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 versal=migrate_engine_dmaengine.trust=xilinx-zynqmp-dma
 sifive=migrate_engine_dmaengine.trust=sf-pdma
 machines=(
-	"arm64-versal|arm64-versal|$versal|dmaengine,zynqmp-dma"
-	"arm64-versal-swiotlb|arm64-versal|$versal swiotlb=65536,force|dmaengine,zynqmp-dma,bounces"
-	"riscv64-sifive|riscv64-sifive|$sifive|dmaengine,3000000.dma"
+	"arm64-versal|arm64-versal|$versal|dmaengine,zynqmp-dma,engines=8"
+	"arm64-versal-swiotlb|arm64-versal|$versal swiotlb=65536,force|dmaengine,zynqmp-dma,engines=8,bounces"
+	"riscv64-sifive|riscv64-sifive|$sifive|dmaengine,3000000.dma,engines=1"
 )
 
 # use_kernel NAME: what to build it with, and QEMU with the machine for it.

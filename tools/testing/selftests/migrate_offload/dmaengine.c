@@ -3,10 +3,11 @@
  * Engines on DMAengine channels, whatever the controller: they copy, all of what
  * they are given, byte by byte, and it was the hardware that did it.
  *
- *	dmaengine [IRQ]
+ *	dmaengine [IRQ] [engines=NR] [bounces]
  *
  * IRQ is what /proc/interrupts calls the controller: it must have had an
- * interrupt for each migration then.
+ * interrupt for each migration then. NR engines must be there: one that is lost
+ * would go unnoticed else.
  *
  * Where all mappings would bounce, nothing may be copied by the engines, and all
  * of it is refused, and right.
@@ -19,11 +20,11 @@
 #include "mo_util.h"
 
 #define ENGINES	MO_SYSFS "/engines"
-#define MAX	8
+#define MAX	16
 #define ROUNDS	4
 
 static char names[MAX][32], list[MAX * 32];
-static unsigned int nr_engines;
+static unsigned int nr_engines, nr_wanted;
 static const char *irq;
 static bool bounces;
 
@@ -55,6 +56,11 @@ static void find_all_engines(void)
 	unsigned int last, same = 0;
 
 	find_engines();
+	/* For those that are wanted, half a minute. */
+	for (last = 0; nr_engines < nr_wanted && last < 300; last++) {
+		mo_sleep_ms(100);
+		find_engines();
+	}
 	while (same < 10) {
 		last = nr_engines;
 		mo_sleep_ms(100);
@@ -167,11 +173,16 @@ int main(int argc, char **argv)
 	for (i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "bounces"))
 			bounces = true;
+		else if (!strncmp(argv[i], "engines=", 8))
+			nr_wanted = atoi(argv[i] + 8);
 		else
 			irq = argv[i];
 	}
 	mo_find_nodes();
 	find_all_engines();
+	if (nr_wanted && nr_engines != nr_wanted)
+		ksft_exit_fail_msg("%u engines, not %u: %s\n", nr_engines,
+				   nr_wanted, list);
 	if (mo_nr_nodes < 2 || !nr_engines)
 		ksft_exit_skip("needs two nodes, and engines on DMAengine channels\n");
 	mo_enable(true);
