@@ -175,7 +175,7 @@ static bool migrate_map_crosses(struct migrate_map_device *md,
 }
 
 /**
- * migrate_map() - map the extents of a batch
+ * migrate_map_batch() - map the extents of a batch
  * @md: the device
  * @map: a map with nothing mapped
  * @extents: what is to be copied, each at most &migrate_map_device.max_segment
@@ -190,8 +190,9 @@ static bool migrate_map_crosses(struct migrate_map_device *md,
  * Return: 0, -EOPNOTSUPP when a mapping would bounce, or another errno when
  * it failed. The CPU copies then; nothing is mapped.
  */
-int migrate_map(struct migrate_map_device *md, struct migrate_map *map,
-		const struct migrate_offload_extent *extents, unsigned int nr)
+int migrate_map_batch(struct migrate_map_device *md, struct migrate_map *map,
+		      const struct migrate_offload_extent *extents,
+		      unsigned int nr)
 {
 	unsigned long attrs = MAP_ATTRS;
 	unsigned int i;
@@ -237,12 +238,12 @@ err_reset:
 	map->nr = 0;
 	return err;
 }
-EXPORT_SYMBOL_NS_GPL(migrate_map, MIGRATE_ENGINES);
+EXPORT_SYMBOL_NS_GPL(migrate_map_batch, MIGRATE_ENGINES);
 
 /**
- * migrate_unmap() - take the mapping of a batch away
+ * migrate_unmap_batch() - take the mapping of a batch away
  * @md: the device
- * @map: what migrate_map() mapped; nothing happens if nothing is
+ * @map: what migrate_map_batch() mapped; nothing happens if nothing is
  *
  * For a batch that the device has let go of. Afterwards the CPU sees what was
  * copied, on any machine. In an IOMMU that flushes lazily the device may still
@@ -250,7 +251,7 @@ EXPORT_SYMBOL_NS_GPL(migrate_map, MIGRATE_ENGINES);
  *
  * Context: Any but hard interrupts; does not sleep.
  */
-void migrate_unmap(struct migrate_map_device *md, struct migrate_map *map)
+void migrate_unmap_batch(struct migrate_map_device *md, struct migrate_map *map)
 {
 	if (!map->nr)
 		return;
@@ -261,12 +262,12 @@ void migrate_unmap(struct migrate_map_device *md, struct migrate_map *map)
 	migrate_map_end(map, false);
 	map->nr = 0;
 }
-EXPORT_SYMBOL_NS_GPL(migrate_unmap, MIGRATE_ENGINES);
+EXPORT_SYMBOL_NS_GPL(migrate_unmap_batch, MIGRATE_ENGINES);
 
 /**
  * migrate_map_revoke() - make a device let go of a batch
  * @md: a device with &migrate_map_device.translated
- * @map: what migrate_map() mapped
+ * @map: what migrate_map_batch() mapped
  *
  * When it returns, the IOMMU refuses every access to the batch, whatever the
  * device does: it has quiesced. The range may be given to another mapping of
@@ -280,7 +281,7 @@ void migrate_map_revoke(struct migrate_map_device *md, struct migrate_map *map)
 	struct iommu_domain *domain = iommu_get_domain_for_dev(md->dev);
 
 	WARN_ON_ONCE(!md->translated);
-	migrate_unmap(md, map);
+	migrate_unmap_batch(md, map);
 	/* Entries are gone; what the IOMMU remembers of them may not be. */
 	if (domain && domain->type != IOMMU_DOMAIN_DMA)
 		iommu_flush_iotlb_all(domain);
@@ -309,7 +310,7 @@ static dma_addr_t migrate_map_next(struct migrate_map_cursor *at, size_t len)
 
 /**
  * migrate_map_copies() - what to tell the device
- * @map: what migrate_map() mapped
+ * @map: what migrate_map_batch() mapped
  * @extents: what it was mapped from
  * @max_len: longest copy in bytes, at least as long as any extent
  * @copies: where to put them, room for as many as there are extents

@@ -76,9 +76,10 @@ int migrate_map_device_init(struct migrate_map_device *md, struct device *dev);
 int migrate_map_create(struct migrate_map *map, unsigned int max_extents,
 		       int nid);
 void migrate_map_destroy(struct migrate_map *map);
-int migrate_map(struct migrate_map_device *md, struct migrate_map *map,
-		const struct migrate_offload_extent *extents, unsigned int nr);
-void migrate_unmap(struct migrate_map_device *md, struct migrate_map *map);
+int migrate_map_batch(struct migrate_map_device *md, struct migrate_map *map,
+		      const struct migrate_offload_extent *extents,
+		      unsigned int nr);
+void migrate_unmap_batch(struct migrate_map_device *md, struct migrate_map *map);
 void migrate_map_revoke(struct migrate_map_device *md, struct migrate_map *map);
 unsigned int migrate_map_copies(const struct migrate_map *map,
 				const struct migrate_offload_extent *extents,

@@ -274,8 +274,8 @@ static int mde_submit(struct migrate_offload_engine *handle,
 	job = mde_job_get(engine);
 	if (!job)
 		return -EBUSY;
-	err = migrate_map(&engine->map, &job->map, batch->extents,
-			  batch->nr_extents);
+	err = migrate_map_batch(&engine->map, &job->map, batch->extents,
+				batch->nr_extents);
 	if (err) {
 		mde_job_free(job);
 		return err;
@@ -337,7 +337,7 @@ static void mde_finish_work(struct work_struct *work)
 	unsigned int i;
 
 	/* Nothing is mapped, and no batch there, if it was revoked. */
-	migrate_unmap(&engine->map, &job->map);
+	migrate_unmap_batch(&engine->map, &job->map);
 	for (i = 0; job->batch && !engine->early && i < job->nr; i++) {
 		if (!(engine->trust & MDE_ERRORS))
 			mde_compare(job, &job->descs[i]);

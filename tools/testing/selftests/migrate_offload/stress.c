@@ -286,7 +286,8 @@ static bool round_of(__u64 ms, long long calls)
 	}
 	end();
 
-	MO_EXPECT(st_engines_calm() && st_dma_calm(), "an engine is not in service, or holds pages");
+	MO_EXPECT(st_engines_calm() && st_dma_calm(),
+		  "an engine is not in service, or holds pages");
 	st_machine_calm();
 	/* They may have been migrated to any node. */
 	mo_write("0", "/proc/sys/vm/nr_hugepages");
