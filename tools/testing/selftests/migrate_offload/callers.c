@@ -101,7 +101,7 @@ static bool by_compaction(struct mo_mem *mem)
 	int i;
 
 	for (i = 0; i < 8 && right && !moved; i++) {
-		if (!mo_holes_make(&holes, 4096 << (i & 3), 0))
+		if (!mo_holes_make(&holes, 4096 << (i & 3), 1, 0))
 			return false;
 		mo_write("1", "/proc/sys/vm/compact_memory");
 		moved = mo_vmstat(MIGRATED) > before;
@@ -138,7 +138,7 @@ static bool by_kcompactd(struct mo_mem *mem)
 	int i;
 
 	if (mo_read(usual, sizeof(usual), PROACTIVENESS) < 0 ||
-	    !mo_holes_make(&holes, 49152, 0))
+	    !mo_holes_make(&holes, 49152, 1, 0))
 		return false;
 	for (i = 0; i < 200 && !moved; i++) {
 		if (i % 25 == 0)
@@ -168,7 +168,7 @@ static bool by_direct_compaction(struct mo_mem *mem)
 	int i;
 
 	for (i = 0; i < 8 && right && !moved; i++) {
-		if (!mo_holes_make(&holes, 32768, 1))
+		if (!mo_holes_make(&holes, 32768, 1, 1))
 			return false;
 		mo_write("1000", HUGEPAGES);
 		/* Not what kcompactd moved, which the kernel wakes, too. */

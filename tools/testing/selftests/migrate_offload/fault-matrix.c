@@ -164,7 +164,8 @@ static bool by_compaction(struct mo_mem *mem)
 	struct mo_holes holes;
 	size_t bad;
 
-	if (!mo_holes_make(&holes, 8192, from))
+	/* Its size has just been enabled. */
+	if (!mo_holes_make(&holes, 8192, mem->folio / MO_BASE, from))
 		return false;
 	mo_write("1", "/proc/sys/vm/compact_memory");
 	bad = mo_holes_free(&holes);
@@ -215,7 +216,8 @@ static const struct {
 	  KIND(MO_THP) | KIND(MO_HUGETLB) },
 	{ "pressure", by_pressure, KIND(MO_ANON) | KIND(MO_MTHP) | KIND(MO_THP) |
 	  KIND(MO_HUGETLB), true },
-	{ "compaction", by_compaction, KIND(MO_ANON), true },
+	/* It leaves folios of a pageblock and more alone. */
+	{ "compaction", by_compaction, KIND(MO_ANON) | KIND(MO_MTHP), true },
 	{ "demotion", by_demotion, KIND(MO_ANON) | KIND(MO_MTHP) | KIND(MO_THP),
 	  true },
 };

@@ -27,8 +27,8 @@ static __u64 hole_word(size_t nr)
 	return (nr + 1) * 0x9e3779b97f4a7c15ULL;
 }
 
-/* Base pages on @node, or MAP_FAILED. */
-static void *base_pages(size_t bytes, int node)
+/* Memory on @node, in base pages or in what large folios there are, or MAP_FAILED. */
+static void *pages_on(size_t bytes, int node, int advice)
 {
 	unsigned long mask = 1UL << node;
 	void *addr;
@@ -37,7 +37,7 @@ static void *base_pages(size_t bytes, int node)
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (addr == MAP_FAILED)
 		return addr;
-	if (!madvise(addr, bytes, MADV_NOHUGEPAGE) &&
+	if (!madvise(addr, bytes, advice) &&
 	    !syscall(SYS_mbind, addr, bytes, MPOL_BIND, &mask,
 		     MO_MAX_NODES + 1, 0))
 		return addr;
@@ -45,18 +45,20 @@ static void *base_pages(size_t bytes, int node)
 	return MAP_FAILED;
 }
 
-bool mo_holes_make(struct mo_holes *holes, size_t pages, int node)
+bool mo_holes_make(struct mo_holes *holes, size_t pages, size_t step, int node)
 {
 	size_t page, i;
 
 	holes->pages = pages;
-	holes->at = base_pages(pages * MO_BASE, node);
+	holes->step = step;
+	holes->at = pages_on(pages * MO_BASE, node,
+			     step > 1 ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 	if (holes->at == MAP_FAILED)
 		return false;
 	for (i = 0; i < pages * WORDS; i++)
 		holes->at[i] = hole_word(i);
-	for (page = 0; page < pages; page += 2)
-		madvise(holes->at + page * WORDS, MO_BASE, MADV_DONTNEED);
+	for (page = 0; page < pages; page += 2 * step)
+		madvise(holes->at + page * WORDS, step * MO_BASE, MADV_DONTNEED);
 	return true;
 }
 
@@ -64,8 +66,8 @@ size_t mo_holes_free(struct mo_holes *holes)
 {
 	size_t page, i, bad = 0;
 
-	for (page = 1; page < holes->pages; page += 2)
-		for (i = page * WORDS; i < (page + 1) * WORDS; i++)
+	for (page = holes->step; page < holes->pages; page += 2 * holes->step)
+		for (i = page * WORDS; i < (page + holes->step) * WORDS; i++)
 			bad += holes->at[i] != hole_word(i);
 	munmap(holes->at, holes->pages * MO_BASE);
 	return bad;
@@ -74,7 +76,7 @@ size_t mo_holes_free(struct mo_holes *holes)
 bool mo_demote(const struct mo_mem *mem, int from, int to)
 {
 	size_t step = 256 * MO_BASE, size = 1UL << 30;
-	char *fill = base_pages(size, from), *at;
+	char *fill = pages_on(size, from, MADV_NOHUGEPAGE), *at;
 	bool good = false;
 
 	if (fill == MAP_FAILED || mo_write("1", DEMOTION))
