@@ -19,11 +19,11 @@ result() {
 }
 
 # try PROGRAM NAME: what the reproducer says. It must get to say anything. A patch
-# may name another machine, and parameters of its kernel.
+# may name another machine, parameters of its kernel, and of its program.
 try() {
 	local log=$build/fixes-$2.log
 	if [ -n "$machine" ]; then
-		MACHINES=$machine VM_APPEND=$parameters "$here/machines.sh" selftest || :
+		MACHINES=$machine VM_APPEND=$parameters VM_PROGRAMS=$programs "$here/machines.sh" selftest || :
 		cp "$build/boot-$machine.tap" "$log"
 	else
 		"$here/vm.sh" run fast "$1" > "$log" || :
@@ -37,6 +37,7 @@ for patch in "$root/patches/fixes/$base"/*.patch; do
 	name=${patch##*/}
 	program=$(sed -n 's,^Reproducer: .*/\([^/]*\)\.\(c\|sh\) .*,\1,p' "$patch")
 	machine=$(sed -n 's/^Machine: //p' "$patch")
+	programs=$(sed -n 's/^Program: //p' "$patch")
 	parameters=$(sed -n 's/^Parameters: //p' "$patch")
 	[ -n "$program" ] || die "$name names no reproducer"
 	if git -C "$pristine" apply --check --unidiff-zero "$patch"; then

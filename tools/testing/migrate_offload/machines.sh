@@ -86,7 +86,7 @@ build_machine() {
 
 # boot_machine NAME KERNEL APPEND PROGRAMS
 boot_machine() {
-	local name=$1 append=$3 programs=$4 start=$SECONDS p f s
+	local name=$1 append=$3 programs=${VM_PROGRAMS:-$4} start=$SECONDS p f s
 	local console=$build/boot-$name.console tap=$build/boot-$name.tap
 	local counts=$build/boot-$name.counts
 	use_kernel "$2"

@@ -3,7 +3,7 @@
  * Engines on DMAengine channels, whatever the controller: they copy, all of what
  * they are given, byte by byte, and it was the hardware that did it.
  *
- *	dmaengine [IRQ] [engines=NR] [bounces]
+ *	dmaengine [IRQ] [engines=NR] [extents=BYTES] [bounces]
  *
  * IRQ is what /proc/interrupts calls the controller: it must have had an
  * interrupt for each migration then. NR engines must be there: one that is lost
@@ -27,6 +27,7 @@ static char names[MAX][32], list[MAX * 32];
 static unsigned int nr_engines, nr_wanted;
 static const char *irq;
 static bool bounces;
+static long extents;
 
 static void find_engines(void)
 {
@@ -175,6 +176,8 @@ int main(int argc, char **argv)
 			bounces = true;
 		else if (!strncmp(argv[i], "engines=", 8))
 			nr_wanted = atoi(argv[i] + 8);
+		else if (!strncmp(argv[i], "extents=", 8))
+			extents = atol(argv[i] + 8);
 		else
 			irq = argv[i];
 	}
@@ -187,7 +190,7 @@ int main(int argc, char **argv)
 		ksft_exit_skip("needs two nodes, and engines on DMAengine channels\n");
 	mo_enable(true);
 
-	ksft_set_plan(ARRAY_SIZE(kinds) + nr_engines + 1);
+	ksft_set_plan(ARRAY_SIZE(kinds) + nr_engines + 1 + !!extents);
 	for (i = 0; i < ARRAY_SIZE(kinds); i++)
 		test(list, kinds[i].kind, kinds[i].nr);
 	for (i = 0; i < nr_engines; i++)
@@ -200,6 +203,12 @@ int main(int argc, char **argv)
 			break;
 	ksft_test_result(i == nr_engines, "all of %s are online and have done well\n",
 			 list);
+	for (i = 0; i < nr_engines; i++)
+		if (mo_number(ENGINES "/%s/limits/max_extent_bytes", names[i]) < extents)
+			break;
+	if (extents)
+		ksft_test_result(i == nr_engines, "extents of %ld bytes are possible\n",
+				 extents);
 	mo_enable(false);
 	ksft_finished();
 }
