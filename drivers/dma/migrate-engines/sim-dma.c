@@ -107,6 +107,7 @@ struct sd_channel {
 	struct list_head submitted;
 	struct list_head issued;
 	unsigned int nr_issued;
+	struct list_head done;		/* to be told of with the next interrupt */
 	struct sd_request *busy;		/* what the thread is at */
 	bool abort;			/* and is to drop */
 	bool hung;
@@ -147,9 +148,11 @@ static struct sd_slot {
 	u32 mask_bits;
 	u32 max_seg;
 	bool no_order;
+	bool coalesce;
 	struct fault_attr faults[SD_NR_FAULTS];
 
 	atomic_t copied_descriptors;
+	atomic_t interrupts;
 	atomic64_t copied_bytes;
 	atomic_t late_writes;
 	atomic_t wild_writes;
@@ -246,26 +249,61 @@ static void sd_spoil(struct sd_channel *channel, const struct sd_request *desc)
 	*last = ~*last;
 }
 
-/* Done with @desc; the client hears of it unless it is not meant to. */
-static void sd_complete(struct sd_channel *channel, struct sd_request *desc,
+/* The client hears of @desc, as from a tasklet, unless it is not meant to. */
+static void sd_callback(struct sd_channel *channel, struct sd_request *desc,
 			const struct dmaengine_result *result, bool call)
 {
 	struct dmaengine_desc_callback cb;
 
 	spin_lock_bh(&channel->lock);
-	dma_cookie_complete(&desc->tx);
 	dmaengine_desc_get_callback(&desc->tx, &cb);
-	channel->busy = NULL;
-	channel->abort = false;
 	list_add_tail(&desc->node, &channel->free);
 	spin_unlock_bh(&channel->lock);
-	wake_up_all(&channel->wait);
 	if (!call)
 		return;
-	/* As from a tasklet. */
 	local_bh_disable();
 	dmaengine_desc_callback_invoke(&cb, result);
 	local_bh_enable();
+}
+
+/* Those that wanted no interrupt come with the one of another. */
+static void sd_interrupt(struct sd_channel *channel)
+{
+	struct dmaengine_result good = { .result = DMA_TRANS_NOERROR };
+	struct sd_request *desc, *next;
+	LIST_HEAD(done);
+
+	atomic_inc(&channel->device->slot->interrupts);
+	spin_lock_bh(&channel->lock);
+	list_splice_init(&channel->done, &done);
+	spin_unlock_bh(&channel->lock);
+	list_for_each_entry_safe(desc, next, &done, node)
+		sd_callback(channel, desc, &good, true);
+}
+
+static void sd_complete(struct sd_channel *channel, struct sd_request *desc,
+			const struct dmaengine_result *result, bool call)
+{
+	bool later = call && READ_ONCE(channel->device->slot->coalesce) &&
+		     !(desc->tx.flags & DMA_PREP_INTERRUPT) && result &&
+		     result->result == DMA_TRANS_NOERROR;
+
+	spin_lock_bh(&channel->lock);
+	dma_cookie_complete(&desc->tx);
+	if (later)
+		list_add_tail(&desc->node, &channel->done);
+	spin_unlock_bh(&channel->lock);
+	if (!later) {
+		if (call)
+			sd_interrupt(channel);
+		sd_callback(channel, desc, result, call);
+	}
+	/* Not before: who synchronizes waits for callbacks, too. */
+	spin_lock_bh(&channel->lock);
+	channel->busy = NULL;
+	channel->abort = false;
+	spin_unlock_bh(&channel->lock);
+	wake_up_all(&channel->wait);
 }
 
 static void sd_execute(struct sd_channel *channel, struct sd_request *desc)
@@ -443,6 +481,7 @@ static void sd_drop(struct sd_channel *channel)
 	spin_lock_bh(&channel->lock);
 	list_splice_tail_init(&channel->submitted, &channel->free);
 	list_splice_tail_init(&channel->issued, &channel->free);
+	list_splice_tail_init(&channel->done, &channel->free);
 	WRITE_ONCE(channel->nr_issued, 0);
 	channel->hung = false;
 	if (channel->busy)
@@ -538,6 +577,7 @@ static int sd_start_channels(struct sd_device *device, int id)
 		INIT_LIST_HEAD(&channel->free);
 		INIT_LIST_HEAD(&channel->submitted);
 		INIT_LIST_HEAD(&channel->issued);
+		INIT_LIST_HEAD(&channel->done);
 		task = kthread_run(sd_thread, channel, "sim-dma%d-%u", id, i);
 		if (IS_ERR(task)) {
 			sd_stop_channels(device);
@@ -742,6 +782,9 @@ static void sd_debugfs(struct sd_slot *slot, unsigned int nr)
 	debugfs_create_u32("copy_align", 0644, slot->dir, &slot->copy_align);
 	debugfs_create_u32("mask_bits", 0644, slot->dir, &slot->mask_bits);
 	debugfs_create_u32("max_seg", 0644, slot->dir, &slot->max_seg);
+	debugfs_create_bool("coalesce", 0644, slot->dir, &slot->coalesce);
+	debugfs_create_atomic_t("interrupts", 0444, slot->dir,
+				&slot->interrupts);
 	debugfs_create_bool("no_order", 0644, slot->dir, &slot->no_order);
 	debugfs_create_atomic_t("copied_descriptors", 0444, slot->dir,
 				&slot->copied_descriptors);

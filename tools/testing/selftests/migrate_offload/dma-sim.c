@@ -29,7 +29,7 @@ static bool bind_anew(const char *setting, const char *value, const char *trust)
 {
 	static const char * const usual[][2] = {
 		{ "copy_align", "0" }, { "mask_bits", "64" }, { "max_seg", "0" },
-		{ "terminate", "0" }, { "depth", "64" },
+		{ "terminate", "0" }, { "depth", "64" }, { "coalesce", "N" },
 	};
 	bool good = true;
 	unsigned int i;
@@ -185,6 +185,27 @@ static bool test_ring(void)
 	return good;
 }
 
+/* Where descriptors complete in order, not each has an interrupt. */
+static bool test_coalesce(void)
+{
+	struct mo_counts n;
+	bool good = bind_anew("coalesce", "Y",
+			      PROVIDER ":errors:ordered:terminate");
+	long long copies = mo_number(SIM_DMA "/copied_descriptors");
+	long long interrupts = mo_number(SIM_DMA "/interrupts");
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		good &= move(MO_ANON, 512, &n);
+		MO_EXPECT(n.engine == 512, "%lld", n.engine);
+	}
+	copies = mo_number(SIM_DMA "/copied_descriptors") - copies;
+	interrupts = mo_number(SIM_DMA "/interrupts") - interrupts;
+	MO_EXPECT(interrupts > 0 && interrupts * 2 < copies, "%lld for %lld",
+		  interrupts, copies);
+	return good;
+}
+
 static bool test_trust(void)
 {
 	static const char * const bad[] = {
@@ -300,6 +321,7 @@ static const struct {
 	{ "copy_align", test_copy_align },
 	{ "DMA mask", test_mask },
 	{ "a ring of one descriptor", test_ring },
+	{ "interrupts for some descriptors", test_coalesce },
 	{ "bad input to trust", test_trust },
 	{ "the engine is unbound, its channels are free", test_unbind_engine },
 	{ "no page is let go before the last write", test_late },
