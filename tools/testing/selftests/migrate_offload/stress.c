@@ -202,7 +202,9 @@ static long long engine_folios(const char *name)
 /* "sim0=10 cpu=2": what each has copied, and by those that went unread. */
 static void print_engines(const struct mo_counts *counts)
 {
-	static const char * const names[] = { "cpu", "cpu-mt", "sim0", "sim1", "sim2" };
+	static const char * const names[] = {
+		"cpu", "cpu-mt", "sim0", "sim1", "sim2", "dma0", "dma1",
+	};
 	long long rest = counts->engine + counts->cpu, folios;
 	unsigned int i;
 
