@@ -493,8 +493,12 @@ static void join_cgroup(void)
 
 	sprintf(path, ST_CGROUP "/own%u", me.nr);
 	mkdir(path, 0755);
+	/*
+	 * Not memory.max: what an engine that hangs has of so little memory, and
+	 * keeps, cannot be reclaimed, and the owner would be killed for it.
+	 */
 	if (me.kind->max)
-		must(!mo_write(me.kind->max, "%s/memory.max", path), "memory.max");
+		must(!mo_write(me.kind->max, "%s/memory.high", path), "memory.high");
 	err = mo_write("0", "%s/cgroup.procs", path);
 	errno = -err;
 	must(!err, "cgroup.procs");
