@@ -358,6 +358,8 @@ stress() {
 	local minutes=${1:-3}
 	[[ $minutes =~ ^[0-9]+(\.[0-9]+)?$ ]] || die "MINUTES is a number, not $minutes"
 	cpus=${VM_CPUS:-2}
+	# With file systems and swap on disks that are memory themselves.
+	node_mb=${VM_NODE_MB:-1024}
 	[ "${STRESS_FLAVOUR:=fast}" != debug ] || VM_APPEND+=" page_owner=on"
 	VM_TIMEOUT=${VM_TIMEOUT:-$(awk "BEGIN { print int($minutes * 60 + 900) }")}
 	if run "$STRESS_FLAVOUR" "exec stress $minutes ${SEED:--} ${STRESS_ENGINES-}"; then
