@@ -112,16 +112,24 @@ static void be_slow(unsigned int sim)
 
 static const char * const faults[] = { "fail", "lose", "hang", "late" };
 
+/* A fault of what has its settings in @dir, some twenty times, or no more. */
+void st_fault(const char *dir, const char *name, bool on)
+{
+	char text[16];
+
+	sprintf(text, "%u", 1 + st_below(200));
+	mo_write(text, "%s/%s/interval", dir, name);
+	sprintf(text, "%u", on ? 1 + st_below(20) : 0);
+	mo_write(text, "%s/%s/times", dir, name);
+	mo_write(on ? "100" : "0", "%s/%s/probability", dir, name);
+}
+
 static void fault(unsigned int sim, const char *name, bool on)
 {
-	char what[32];
+	char dir[64];
 
-	sprintf(what, "%s/interval", name);
-	set(sim, what, 1 + st_below(200));
-	sprintf(what, "%s/times", name);
-	set(sim, what, on ? 1 + st_below(20) : 0);
-	sprintf(what, "%s/probability", name);
-	set(sim, what, on ? 100 : 0);
+	sprintf(dir, MO_SIM "/sim%u", sim);
+	st_fault(dir, name, on);
 }
 
 static void break_down(unsigned int sim)

@@ -52,14 +52,10 @@ static const char * const faults[] = {
 
 static void fault(unsigned int nr, const char *name, bool on)
 {
-	char what[32];
+	char dir[64];
 
-	sprintf(what, "%s/interval", name);
-	set(nr, what, 1 + st_below(200));
-	sprintf(what, "%s/times", name);
-	set(nr, what, on ? 1 + st_below(20) : 0);
-	sprintf(what, "%s/probability", name);
-	set(nr, what, on ? 100 : 0);
+	sprintf(dir, SIM_DMA "/%u", nr);
+	st_fault(dir, name, on);
 }
 
 static void break_down(unsigned int nr)
