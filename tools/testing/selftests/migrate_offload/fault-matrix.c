@@ -158,20 +158,29 @@ static bool by_move_pages(struct mo_mem *mem)
 	return mo_move(mem, to) >= 0;
 }
 
+/* What lies well stays, so it may take more than one go. */
 static bool by_compaction(struct mo_mem *mem)
 {
 	long long before = mo_vmstat("\npgmigrate_success ");
 	struct mo_holes holes;
+	bool moved = false;
 	size_t bad;
+	int i;
 
-	/* Its size has just been enabled. */
-	if (!mo_holes_make(&holes, 8192, mem->folio / MO_BASE, from))
-		return false;
-	mo_write("1", "/proc/sys/vm/compact_memory");
-	bad = mo_holes_free(&holes);
-	if (bad)
-		ksft_print_msg("%zu words of compacted memory are wrong\n", bad);
-	return !bad && mo_vmstat("\npgmigrate_success ") > before;
+	for (i = 0; i < 8 && !moved; i++) {
+		/* Its size has just been enabled. */
+		if (!mo_holes_make(&holes, 8192 << (i & 3),
+				   mem->folio / MO_BASE, from))
+			return false;
+		mo_write("1", "/proc/sys/vm/compact_memory");
+		moved = mo_vmstat("\npgmigrate_success ") > before;
+		bad = mo_holes_free(&holes);
+		if (bad) {
+			ksft_print_msg("%zu words of compacted memory are wrong\n", bad);
+			return false;
+		}
+	}
+	return moved;
 }
 
 static bool by_demotion(struct mo_mem *mem)
