@@ -23,8 +23,10 @@ result() {
 try() {
 	local log=$build/fixes-$2.log
 	if [ -n "$machine" ]; then
+		# What an earlier run has left must not pass for this one's.
+		rm -f "$build/boot-$machine.tap"
 		MACHINES=$machine VM_APPEND=$parameters VM_PROGRAMS=$programs "$here/machines.sh" selftest || :
-		cp "$build/boot-$machine.tap" "$log"
+		cp "$build/boot-$machine.tap" "$log" || die "$machine did not boot"
 	else
 		"$here/vm.sh" run fast "$1" > "$log" || :
 	fi

@@ -109,6 +109,7 @@ selftest() {
 	for machine in "${machines[@]}"; do
 		IFS='|' read -r name kernel append programs <<< "$machine"
 		[[ -z ${MACHINES-} || " $MACHINES " = *" $name "* ]] || continue
+		rm -f "$build/boot-$name.counts"
 		(build_machine "$kernel")
 		info "booting: $name"
 		(boot_machine "$name" "$kernel" "$append" "$programs") || :

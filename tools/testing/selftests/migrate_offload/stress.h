@@ -85,6 +85,7 @@ void st_admin_engines(unsigned int nr);
 void st_admin_policy(unsigned int nr);
 void st_admin_hotplug(unsigned int nr);
 void st_fault(const char *dir, const char *name, bool on);
+bool st_engine_idle(const char *name);
 void st_engines_load(void);
 bool st_engines_calm(void);
 void st_engines_add_writes(void);

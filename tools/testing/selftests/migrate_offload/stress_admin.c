@@ -213,6 +213,16 @@ void st_admin_engines(unsigned int nr)
 	}
 }
 
+/* In service, after a reset if need be, and nothing is left of what it did. */
+bool st_engine_idle(const char *name)
+{
+	if (!mo_engine_is(name, "online"))
+		mo_write("1", MO_SYSFS "/engines/%s/reset", name);
+	return mo_engine_is(name, "online") &&
+	       !mo_engine_stat(name, "inflight") &&
+	       !mo_engine_stat(name, "quarantined_pages");
+}
+
 /* All engines in service and idle. */
 bool st_engines_calm(void)
 {
@@ -226,11 +236,7 @@ bool st_engines_calm(void)
 		for (sim = 0; sim < SIMS; sim++) {
 			sprintf(name, "sim%u", sim);
 			calm(sim);
-			if (!mo_engine_is(name, "online"))
-				mo_write("1", MO_SYSFS "/engines/%s/reset", name);
-			good &= mo_engine_is(name, "online") &&
-				!mo_engine_stat(name, "inflight") &&
-				!mo_engine_stat(name, "quarantined_pages");
+			good &= st_engine_idle(name);
 		}
 		if (good)
 			return true;

@@ -151,11 +151,7 @@ bool st_dma_calm(void)
 				good = false;
 				continue;
 			}
-			if (!mo_engine_is(name, "online"))
-				mo_write("1", MO_SYSFS "/engines/%s/reset", name);
-			good &= mo_engine_is(name, "online") &&
-				!mo_engine_stat(name, "inflight") &&
-				!mo_engine_stat(name, "quarantined_pages");
+			good &= st_engine_idle(name);
 		}
 		if (good)
 			return true;
