@@ -109,6 +109,19 @@ struct migrate_offload_ops {
 		      struct migrate_offload_batch *batch);
 
 	/**
+	 * @poll: look whether a batch is done, and wait for it a little.
+	 *
+	 * Optional, for engines that report small batches sooner without an
+	 * interrupt. Called once for each batch, by the task that needs it,
+	 * before that goes to sleep, unless it is done by then. Process
+	 * context; must not sleep, nor take longer than an interrupt would,
+	 * some ten microseconds. What is not done then must be reported
+	 * without another call.
+	 */
+	void (*poll)(struct migrate_offload_engine *engine,
+		     struct migrate_offload_batch *batch);
+
+	/**
 	 * @quiesce: make the engine let go of every batch it still has.
 	 *
 	 * Called when the engine missed a deadline or reported errors without

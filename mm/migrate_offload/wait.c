@@ -36,6 +36,8 @@ static bool mo_batch_wait(struct mo_batch *batch)
 	struct mo_engine *engine = batch->engine;
 	unsigned long patience = jiffies;
 
+	if (engine->ops->poll && !dma_fence_is_signaled(&pub->result))
+		engine->ops->poll(&engine->pub, pub);
 	if (mo_wait_until(&pub->result, batch->deadline)) {
 		if (mo_engine_online(engine))
 			patience += MO_QUIESCE_GRACE;

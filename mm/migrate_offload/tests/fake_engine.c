@@ -156,6 +156,18 @@ static int fake_submit(struct migrate_offload_engine *engine,
 	return 0;
 }
 
+static void fake_poll(struct migrate_offload_engine *engine,
+		      struct migrate_offload_batch *batch)
+{
+	struct fake_engine *fake = engine->priv;
+
+	fake->polls++;
+	if (fake->poll_ends)
+		fake_finish(fake, batch);
+	else if (fake->poll_async)
+		queue_work(system_unbound_wq, &fake->finish_work);
+}
+
 static void fake_quiesce(struct migrate_offload_engine *engine)
 {
 	struct fake_engine *fake = engine->priv;
@@ -178,6 +190,7 @@ static int fake_reset_op(struct migrate_offload_engine *engine)
 
 static const struct migrate_offload_ops fake_ops = {
 	.submit = fake_submit,
+	.poll = fake_poll,
 	.quiesce = fake_quiesce,
 	.reset = fake_reset_op,
 };

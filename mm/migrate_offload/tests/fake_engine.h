@@ -22,6 +22,8 @@ struct fake_engine {
 	int submit_error;	/* refuse batches */
 	bool hold;		/* keep batches, until told what becomes of them */
 	bool async;		/* report from a workqueue */
+	bool poll_ends;		/* what is held, when it is polled for */
+	bool poll_async;	/* the same, from a workqueue */
 	bool deaf;		/* let go of nothing when told to quiesce */
 	bool stubborn;		/* report, but never let go */
 	bool fail;		/* no extent gets copied */
@@ -35,6 +37,7 @@ struct fake_engine {
 
 	/* What has happened. */
 	unsigned int submits;
+	unsigned int polls;
 	unsigned int quiesces;
 	unsigned int resets;
 	unsigned int nr_held;

@@ -546,7 +546,47 @@ static void wait_quarantine_ends_by_interrupt(struct kunit *test)
 		wait_expect_refs(test, pairs, i, 1);
 }
 
+/* An engine is asked once whether a batch is done, and not if it is. */
+static void wait_polls(struct kunit *test)
+{
+	struct fake_engine *fake = wait_engine(test, 0);
+	struct fixture_pairs *pairs = wait_hold(test, fake);
+	unsigned int i;
+
+	fake->poll_ends = true;
+	for (i = 0; i < NR_PAIRS; i++)
+		wait_expect(test, pairs, i, 0, true);
+	fixture_pairs_end(pairs);
+	KUNIT_EXPECT_EQ(test, 1, fake->polls);
+
+	fake->hold = false;
+	pairs = fixture_pairs(test);
+	fixture_pairs_fill(test, pairs, NR_PAIRS, 0);
+	KUNIT_ASSERT_TRUE(test, fixture_pairs_begin(pairs, MR_SYSCALL));
+	for (i = 0; i < NR_PAIRS; i++)
+		wait_expect(test, pairs, i, 0, true);
+	fixture_pairs_end(pairs);
+	KUNIT_EXPECT_EQ(test, 1, fake->polls);
+}
+
+/* What is not done when it is polled for is waited for as ever. */
+static void wait_polls_in_vain(struct kunit *test)
+{
+	struct fake_engine *fake = wait_engine(test, 0);
+	struct fixture_pairs *pairs = wait_hold(test, fake);
+	unsigned int i;
+
+	fake->poll_async = true;
+	for (i = 0; i < NR_PAIRS; i++)
+		wait_expect(test, pairs, i, 0, true);
+	fixture_pairs_end(pairs);
+	KUNIT_EXPECT_EQ(test, 1, fake->polls);
+	KUNIT_EXPECT_TRUE(test, mo_engine_online(fake->mo));
+}
+
 static struct kunit_case wait_test_cases[] = {
+	KUNIT_CASE(wait_polls),
+	KUNIT_CASE(wait_polls_in_vain),
 	KUNIT_CASE(wait_is_per_folio),
 	KUNIT_CASE(wait_in_any_order),
 	KUNIT_CASE(wait_gives_private_back),
