@@ -6,7 +6,8 @@
 # shellcheck disable=SC2154 # root, base: lib.sh
 
 patch_dir=$root/patches/$base
-overlay_roots=(include mm drivers Documentation tools/testing/selftests/migrate_offload Kconfig)
+overlay_roots=(include mm drivers Documentation tools/mm
+	tools/testing/selftests/migrate_offload Kconfig)
 
 # All files of ours under PATH...; without git (a tarball), all files there.
 repo_files() (
