@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# kselftests on all machines, or on those in MACHINES; x86_64 is vm.sh's, and
-# with BOOTS it is the only one.
+# kselftests on all machines, or on those in MACHINES; x86_64 and x86-dsa are
+# vm.sh's, and with BOOTS the first is the only one, unless MACHINES says.
 
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -10,10 +10,10 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 mapfile -t others < <("$here/machines.sh" list)
 [ -z "${BOOTS-}" ] || MACHINES=${MACHINES:-x86_64}
-read -ra chosen <<< "${MACHINES:-x86_64 ${others[*]}}"
+all=(x86_64 x86-dsa "${others[@]}")
+read -ra chosen <<< "${MACHINES:-${all[*]}}"
 for name in "${chosen[@]}"; do
-	[[ " x86_64 ${others[*]} " = *" $name "* ]] ||
-		die "no such machine: $name (x86_64 ${others[*]})"
+	[[ " ${all[*]} " = *" $name "* ]] || die "no such machine: $name (${all[*]})"
 done
 
 passed=0 failed=0 skipped=0
@@ -29,8 +29,8 @@ add() {
 }
 
 for name in "${chosen[@]}"; do
-	if [ "$name" = x86_64 ]; then
-		add selftest "$here/vm.sh" selftest
+	if [[ $name = x86* ]]; then
+		add selftest env VM_MACHINE="$name" "$here/vm.sh" selftest
 	else
 		add machines env MACHINES="$name" "$here/machines.sh" selftest
 	fi

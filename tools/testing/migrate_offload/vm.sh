@@ -18,7 +18,9 @@
 # and fails when the kernel complained, whatever the command says. "shell" does
 # the same with the command in RUN, if there is one. Both give each node two
 # CPUs, or VM_CPUS, for programs that want more than our own tests do. Nodes 0
-# and 1 have 512 MiB each, or VM_NODE_MB.
+# and 1 have 512 MiB each, or VM_NODE_MB. VM_MACHINE=x86-dsa is the same with two
+# Intel DSAs behind an IOMMU, under a QEMU of our own, see qemu.sh; VM_DSA has
+# properties of these (",evl=off").
 
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -43,8 +45,15 @@ boots=(
 	"giant|fast|hugepagesz=1G hugepages=0:1,1:1|2560|2|giant health"
 	"kcsan|kcsan||512|2|migrate cpu-mt faults races health"
 )
+# On x86-dsa, where DSAs are. The last has enough memory for the disks, too.
+dsa_boots=(
+	"dsa|debug|cma=64M kunit.enable=1 kunit.filter_glob=migrate_engines_dsa|512|1|dsa-queues kunit dsa-dmatest.sh dsa migrate health"
+	"dsa-faults|debug||512|1|dsa-queues fault-matrix health"
+	"dsa-callers|debug|cma=64M|512|1|dsa-queues callers health"
+	"dsa-stress|fast||1024|2|dsa-stress health"
+)
 # Of the guest, not of the kselftests.
-own_programs=(health kunit races sim-dma)
+own_programs=(health kunit races sim-dma dsa-queues dsa-stress)
 
 use_flavour() {
 	case $1 in
@@ -67,7 +76,7 @@ build_programs() {
 		"${ksft[@]}" install INSTALL_PATH="$out/selftests/install" 9>&-
 	# A new one must not be forgotten here.
 	diff <("${ksft[@]}" emit_tests | sed 's/.*://' | sort) \
-		<(printf '%s\n' "${boots[@]##*|}" | tr ' ' '\n' |
+		<(printf '%s\n' "${boots[@]##*|}" "${dsa_boots[@]##*|}" | tr ' ' '\n' |
 			grep -vxF "$(printf '%s\n' "${own_programs[@]}")" | sort -u) >&2 ||
 		die "vm.sh and the kselftests' Makefile do not name the same programs"
 }
@@ -97,7 +106,8 @@ initramfs_list() {
 	echo "file /bin/busybox $(command -v busybox) 755 0 0"
 	echo "file /init $here/guest/init 755 0 0"
 	host_programs_list
-	for file in "$here"/guest/tests "${own_programs[@]/#/$here/guest/}" "$out"/selftests/install/*; do
+	for file in "$here"/guest/tests "${own_programs[@]/#/$here/guest/}" \
+		"$root/tools/mm/migrate-offload-dsa" "$out"/selftests/install/*; do
 		[ ! -x "$file" ] || echo "file /opt/migrate_offload/${file##*/} $file 755 0 0"
 	done
 	find "$out" -name '*.ko' | sort | while read -r file; do
@@ -135,9 +145,10 @@ qemu_run() {
 		cat - "$out/initramfs.gz" > "$job/initramfs"
 	# Node 2 is hotplugged memory, so that all of it is movable and can go. Little
 	# below 4 GiB, where kernel and initramfs are: there is no room for a 1 GiB page.
-	timeout --foreground -k 5 "${VM_TIMEOUT:-900}" qemu-system-x86_64 \
+	timeout --foreground -k 5 "${VM_TIMEOUT:-900}" "${qemu[@]}" \
 		-nodefaults -no-user-config -display none -no-reboot \
-		-machine pc,hmat=on,max-ram-below-4g=1G -accel "$accel" -cpu max -smp $((2 * cpus)),sockets=2 \
+		-machine "$board,hmat=on,max-ram-below-4g=1G" -accel "$accel" -cpu max \
+		-smp $((2 * cpus)),sockets=2 \
 		-m $((2 * node_mb))M,slots=1,maxmem=$((2 * node_mb + 1024))M \
 		-object "memory-backend-ram,id=m0,size=${node_mb}M" \
 		-object "memory-backend-ram,id=m1,size=${node_mb}M" \
@@ -147,10 +158,34 @@ qemu_run() {
 		-numa node,nodeid=2,initiator=1 -device pc-dimm,memdev=m2,node=2 \
 		-numa dist,src=0,dst=1,val=20 -numa dist,src=1,dst=2,val=20 \
 		-numa dist,src=0,dst=2,val=30 \
-		"${hmat[@]}" \
+		"${hmat[@]}" "${devices[@]}" \
 		-kernel "$out/arch/x86/boot/bzImage" -initrd "$job/initramfs" \
 		-append "$cmdline $append" \
 		"$@"
+}
+
+# use_machine NAME: x86_64, or x86-dsa: the same with two Intel DSAs, one near
+# each of nodes 0 and 1, behind an IOMMU.
+use_machine() {
+	local node
+	case $1 in
+	x86_64)
+		qemu=(qemu-system-x86_64) board=pc devices=()
+		;;
+	x86-dsa)
+		qemu=("$("$here/qemu.sh")" -L /usr/share/qemu -L /usr/share/seabios)
+		board=q35
+		devices=(-device intel-iommu,intremap=off)
+		for node in 1 0; do # found in the other order
+			devices+=(-device "pxb-pcie,id=pxb$node,bus_nr=$((64 + 64 * node)),numa_node=$node,bus=pcie.0"
+				-device "pcie-root-port,id=port$node,bus=pxb$node,chassis=$((node + 1))"
+				-device "intel-dsa,id=dsa$node,bus=port$node${VM_DSA-}")
+		done
+		cmdline+=" intel_iommu=on iommu.strict=1"
+		;;
+	*) die "no such machine: $1 (x86_64, x86-dsa)" ;;
+	esac
+	machine=$1
 }
 
 # What makes node 2 a slower memory tier: CPU, memory, latency and its contrary.
@@ -263,6 +298,7 @@ selftest() {
 	local boot name flavour append mb cpu programs chosen=() taps=() p f s
 	passed=0 failed=0 skipped=0
 	check_splats
+	[ "$machine" != x86-dsa ] || boots=("${dsa_boots[@]}")
 	for boot in "${boots[@]}"; do
 		[[ -z ${BOOTS-} || " $BOOTS " = *" ${boot%%|*} "* ]] || continue
 		chosen+=("$boot")
@@ -292,7 +328,7 @@ selftest() {
 		taps+=("$build/boot-$name.tap")
 	done
 	# All that is said to be covered has to be among the results.
-	if [ -z "${BOOTS-}" ]; then
+	if [[ -z ${BOOTS-} && $machine = x86_64 ]]; then
 		if "$here/coverage.sh" verify "${taps[@]}"; then
 			passed=$((passed + 1))
 		else
@@ -382,6 +418,7 @@ fault_matrix() {
 
 sysfs=/sys/kernel/mm/migrate_offload
 
+use_machine "${VM_MACHINE:-x86_64}"
 case ${1-} in
 build) build_all "${2-}" ;;
 selftest | demo) "$1" ;;

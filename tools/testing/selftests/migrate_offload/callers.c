@@ -607,7 +607,7 @@ static bool test(unsigned int nr, const char *engines, bool *happened)
 	size_t bad;
 	int err;
 
-	mo_policy(engines ?: "sim0,sim1");
+	mo_policy(engines ?: mo_both_engines());
 	err = mo_alloc(&mem, tests[nr].kind, tests[nr].nr,
 		       mo_nodes[tests[nr].at]);
 	if (err)
@@ -666,7 +666,7 @@ static void run(unsigned int nr, const char *engines)
 
 int main(int argc, char **argv)
 {
-	static const char * const engines[] = { "sim0,sim1", "cpu" };
+	const char *engines[] = { mo_both_engines(), "cpu" };
 	unsigned int i, j, plan = 0;
 
 	ksft_print_header();

@@ -9,16 +9,16 @@
 #include "mo_util.h"
 
 /* What is chosen, and which counters have to tell. */
-static const struct policy {
+static struct policy {
 	const char *engines;	/* NULL: migration offload is off */
-	bool sims;		/* all of it, by simulated engines */
+	bool all;		/* of it, by these two */
 } policies[] = {
 	{ NULL },
 	{ "cpu" },
 	{ "cpu-mt" },
 	{ "auto" },
-	{ "sim0", true },
-	{ "sim0,sim1", true },
+	{ NULL, true },		/* mo_engine(0) */
+	{ NULL, true },		/* mo_both_engines() */
 };
 
 static const unsigned int folios[MO_NR_KINDS] = {
@@ -32,18 +32,19 @@ static const unsigned int folios[MO_NR_KINDS] = {
 	[MO_HUGETLB]	= 2,
 };
 
-struct sims {
+/* What both engines have done. */
+struct stats {
 	long long folios, bytes, errors, timeouts;
 };
 
-static struct sims sims_now(void)
+static struct stats stats_now(void)
 {
-	struct sims sum = {};
-	unsigned int sim;
-	char name[32];
+	struct stats sum = {};
+	unsigned int nr;
 
-	for (sim = 0; sim < mo_nr_sims(); sim++) {
-		sprintf(name, "sim%u", sim);
+	for (nr = 0; nr < 2; nr++) {
+		const char *name = mo_engine(nr);
+
 		sum.folios += mo_engine_stat(name, "folios");
 		sum.bytes += mo_engine_stat(name, "bytes");
 		sum.errors += mo_engine_stat(name, "errors");
@@ -54,23 +55,23 @@ static struct sims sims_now(void)
 
 static bool counted(const struct policy *policy, const struct mo_mem *mem,
 		    enum mo_call call, const struct mo_counts *before,
-		    const struct sims *sims_before)
+		    const struct stats *stats_before)
 {
 	struct mo_counts n = mo_counts_since(before);
-	struct sims sims = sims_now();
+	struct stats stats = stats_now();
 	long long nr = mem->nr, bytes;
 	bool good = true;
 
-	sims.folios -= sims_before->folios;
-	sims.bytes -= sims_before->bytes;
+	stats.folios -= stats_before->folios;
+	stats.bytes -= stats_before->bytes;
 
-	MO_EXPECT(sims.errors == sims_before->errors, "%lld", sims.errors);
-	MO_EXPECT(sims.timeouts == sims_before->timeouts, "%lld", sims.timeouts);
+	MO_EXPECT(stats.errors == stats_before->errors, "%lld", stats.errors);
+	MO_EXPECT(stats.timeouts == stats_before->timeouts, "%lld", stats.timeouts);
 	MO_EXPECT(n.failed == 0, "%lld", n.failed);
 
 	if (!policy->engines) {
 		MO_EXPECT(n.offered == 0, "%lld", n.offered);
-		MO_EXPECT(sims.folios == 0, "%lld", sims.folios);
+		MO_EXPECT(stats.folios == 0, "%lld", stats.folios);
 		return good;
 	}
 
@@ -85,16 +86,16 @@ static bool counted(const struct policy *policy, const struct mo_mem *mem,
 		MO_EXPECT(n.engine + n.cpu == nr, "%lld + %lld", n.engine, n.cpu);
 	}
 
-	if (policy->sims) {
+	if (policy->all) {
 		MO_EXPECT(n.engine >= nr, "%lld", n.engine);
-		MO_EXPECT(sims.folios == n.engine, "%lld, not %lld",
-			  sims.folios, n.engine);
-		MO_EXPECT(sims.bytes >= bytes, "%lld", sims.bytes);
+		MO_EXPECT(stats.folios == n.engine, "%lld, not %lld",
+			  stats.folios, n.engine);
+		MO_EXPECT(stats.bytes >= bytes, "%lld", stats.bytes);
 		if (call != MO_MIGRATE_PAGES)
-			MO_EXPECT(sims.bytes == bytes, "%lld", sims.bytes);
+			MO_EXPECT(stats.bytes == bytes, "%lld", stats.bytes);
 	} else if (!strncmp(policy->engines, "cpu", 3)) {
 		MO_EXPECT(n.cpu >= nr, "%lld", n.cpu);
-		MO_EXPECT(sims.folios == 0, "%lld", sims.folios);
+		MO_EXPECT(stats.folios == 0, "%lld", stats.folios);
 	}
 	return good;
 }
@@ -104,14 +105,14 @@ static bool moves(const struct policy *policy, struct mo_mem *mem,
 {
 	bool good = true, have = mo_exists(MO_SYSFS);
 	struct mo_counts before = {};
-	struct sims sims = {};
+	struct stats stats = {};
 	unsigned int on;
 	size_t bad;
 	int ret;
 
 	if (have) {
 		before = mo_counts();
-		sims = sims_now();
+		stats = stats_now();
 	}
 	ret = mo_migrate(mem, call, from, to);
 	MO_EXPECT(ret == 0, "%d", ret);
@@ -121,7 +122,7 @@ static bool moves(const struct policy *policy, struct mo_mem *mem,
 	MO_EXPECT(on == mem->nr, "%u", on);
 	MO_EXPECT(mo_whole(mem), "a large folio was split, or is not mapped");
 	if (have) {
-		good &= counted(policy, mem, call, &before, &sims);
+		good &= counted(policy, mem, call, &before, &stats);
 		good &= mo_adds_up();
 	}
 	return good;
@@ -183,6 +184,10 @@ int main(void)
 	else
 		mo_sim_calm();
 
+	if (nr > 1) {
+		policies[nr - 2].engines = mo_engine(0);
+		policies[nr - 1].engines = mo_both_engines();
+	}
 	ksft_set_plan(nr * MO_NR_KINDS * MO_NR_CALLS);
 	for (i = 0; i < nr; i++)
 		test_policy(&policies[i]);

@@ -231,6 +231,26 @@ void mo_sim_calm(void)
 	}
 }
 
+static bool mo_have_dsa(void)
+{
+	return mo_exists(MO_SYSFS "/engines/dsa0") &&
+	       mo_exists(MO_SYSFS "/engines/dsa1");
+}
+
+const char *mo_engine(unsigned int nr)
+{
+	static const char * const names[2][2] = {
+		{ "sim0", "sim1" }, { "dsa0", "dsa1" },
+	};
+
+	return names[mo_have_dsa()][nr];
+}
+
+const char *mo_both_engines(void)
+{
+	return mo_have_dsa() ? "dsa0,dsa1" : "sim0,sim1";
+}
+
 bool mo_engine_is(const char *engine, const char *state)
 {
 	char now[32];

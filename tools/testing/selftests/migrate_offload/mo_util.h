@@ -48,6 +48,13 @@ void mo_sim_fault(unsigned int sim, const char *fault, unsigned int percent,
 void mo_sim_calm(void);
 unsigned int mo_nr_sims(void);
 
+/*
+ * Engines that tests of all engines are to use: those of hardware, if the
+ * machine has two of them, or else sim0 and sim1. One, or a list of both.
+ */
+const char *mo_engine(unsigned int nr);
+const char *mo_both_engines(void);
+
 bool mo_engine_is(const char *engine, const char *state);
 bool mo_engine_comes(const char *engine, const char *state, int ms);
 

@@ -95,6 +95,7 @@ static const struct {
 	{ "system", st_move_system, 1 },
 	{ "engines", st_admin_engines, 1 },
 	{ "DMA controllers", st_admin_dma, 1 },
+	{ "DSA", st_admin_dsa, 1 },
 	{ "policy", st_admin_policy, 1 },
 	{ "hotplug", st_admin_hotplug, 1 },
 };
@@ -204,6 +205,7 @@ static void print_engines(const struct mo_counts *counts)
 {
 	static const char * const names[] = {
 		"cpu", "cpu-mt", "sim0", "sim1", "sim2", "dma0", "dma1",
+		"dsa0", "dsa1",
 	};
 	long long rest = counts->engine + counts->cpu, folios;
 	unsigned int i;
@@ -288,7 +290,7 @@ static bool round_of(__u64 ms, long long calls)
 	}
 	end();
 
-	MO_EXPECT(st_engines_calm() && st_dma_calm(),
+	MO_EXPECT(st_engines_calm() && st_dma_calm() && st_dsa_calm(),
 		  "an engine is not in service, or holds pages");
 	st_machine_calm();
 	/* They may have been migrated to any node. */
@@ -308,10 +310,11 @@ static bool prepare(void)
 		return false;
 	mkdir(ST_DIR, 0755);
 	st_engines_load();
-	st_dma_load();
+	if (!st_dsa_load())
+		st_dma_load();
 	st_machine_calm();
 	first = mo_counts();
-	return st_engines_calm() && st_dma_calm();
+	return st_engines_calm() && st_dma_calm() && st_dsa_calm();
 }
 
 static const char * const refusals[] = {
@@ -352,6 +355,7 @@ int main(int argc, char **argv)
 
 	st_engines_add_writes();
 	st_dma_add_writes();
+	st_dsa_add_writes();
 	n = mo_counts_since(&first);
 	MO_EXPECT(!died, "%u processes died", died);
 	MO_EXPECT(!st->wild, "%lld writes to memory that was given back", st->wild);

@@ -97,6 +97,13 @@ void st_admin_dma(unsigned int nr);
 void st_dma_load(void);
 bool st_dma_calm(void);
 void st_dma_add_writes(void);
+void st_load(const char *module, const char *parameters);
+
+/* And one for Intel DSAs: stress_dsa.c */
+void st_admin_dsa(unsigned int nr);
+bool st_dsa_load(void);
+bool st_dsa_calm(void);
+void st_dsa_add_writes(void);
 
 /* Pages that are left when all that used them is gone: stress_leak.c */
 struct st_pages {

@@ -16,7 +16,7 @@
 #define DRIVER		"/sys/bus/platform/drivers/" DEVICE
 #define DEVICES		2
 
-static void load(const char *module, const char *parameters)
+void st_load(const char *module, const char *parameters)
 {
 	char path[64];
 	int fd;
@@ -33,9 +33,9 @@ void st_dma_load(void)
 {
 	if (mo_exists(SIM_DMA))
 		return;
-	load("migrate_offload_sim_dma", "nr_devices=2 node=0,1");
-	load("migrate_engines_dma_map", "");
-	load("migrate_engine_dmaengine", "");
+	st_load("migrate_offload_sim_dma", "nr_devices=2 node=0,1");
+	st_load("migrate_engines_dma_map", "");
+	st_load("migrate_engine_dmaengine", "");
 }
 
 static void set(unsigned int nr, const char *what, unsigned long value)
