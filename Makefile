@@ -17,7 +17,7 @@ help:
 	@echo '  make kunit         KUnit tests under User-Mode Linux, plain and with all checkers'
 	@echo '  make selftest      kselftests in virtual machines (all, or MACHINES=...), with all checkers'
 	@echo '  make own           tests that come with the kernel, under each engine; hours'
-	@echo '  make fault-matrix  every fault of a DMA controller, size and caller: a table'
+	@echo '  make fault-matrix  every fault of a DMA controller (MACHINES=x86-dsa: of DSA), size and caller'
 	@echo '  make stress        everything at once for MINUTES=3, in a virtual machine'
 	@echo '  make shell         a shell in the virtual machine'
 	@echo '  make mutants       break our own rules: do the tests notice?'
@@ -38,7 +38,12 @@ help:
 setup:
 	@$T/setup.sh
 
-demo shell fault-matrix: setup
+demo: setup
+	@$T/vm.sh $@
+
+# Of the two machines that vm.sh has.
+shell fault-matrix stress: export VM_MACHINE ?= $(MACHINES)
+shell fault-matrix: setup
 	@$T/vm.sh $@
 
 stress: setup

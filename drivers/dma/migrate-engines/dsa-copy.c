@@ -104,6 +104,27 @@ module_param_cb(cache_control, &mdsa_cache_ops, NULL, 0644);
 MODULE_PARM_DESC(cache_control, "Copies go to the cache: never, promotion (to a node with CPUs, from one without), always");
 
 /*
+ * Entries of queues. One is kept for draining, which is not counted.
+ */
+
+static struct idxd_desc *mdsa_desc_get(struct mdsa_queue *queue)
+{
+	struct idxd_desc *desc = ERR_PTR(-EBUSY);
+
+	if (atomic_inc_return(&queue->in_use) < queue->entries)
+		desc = idxd_alloc_desc(queue->wq, IDXD_OP_NONBLOCK);
+	if (IS_ERR(desc))
+		atomic_dec(&queue->in_use);
+	return desc;
+}
+
+static void mdsa_desc_put(struct mdsa_queue *queue, struct idxd_desc *desc)
+{
+	idxd_free_desc(queue->wq, desc);
+	atomic_dec(&queue->in_use);
+}
+
+/*
  * Jobs
  */
 
@@ -206,7 +227,7 @@ static void mdsa_shot_end(struct mdsa_shot *shot,
 	shot->desc = NULL;
 	WRITE_ONCE(shot->queue->shots[desc->id], NULL);
 	if (!shot->interrupts)
-		idxd_free_desc(shot->queue->wq, desc);
+		mdsa_desc_put(shot->queue, desc);
 }
 
 static bool mdsa_record_written(const struct dsa_completion_record *record)
@@ -293,7 +314,7 @@ void mdsa_desc_complete(struct idxd_desc *desc, struct mdsa_queue *queue)
 		if (over)
 			mdsa_job_put(job);
 	}
-	idxd_free_desc(desc->wq, desc);
+	mdsa_desc_put(queue, desc);
 	srcu_read_unlock(&mdsa_srcu, idx);
 	dma_fence_end_signalling(cookie);
 }
@@ -438,7 +459,7 @@ static void mdsa_shot_launch(struct mdsa_shot *shot, struct idxd_desc *desc)
 	spin_unlock(&job->lock);
 	/* idxd has not put it on its list. */
 	if (shot->interrupts)
-		idxd_free_desc(queue->wq, desc);
+		mdsa_desc_put(queue, desc);
 	mdsa_job_put(job);
 }
 
@@ -452,7 +473,7 @@ static bool mdsa_queue_open(const struct mdsa_queue *queue)
 static void mdsa_put_descs(struct mdsa_job *job, unsigned int nr)
 {
 	while (nr--)
-		idxd_free_desc(job->shots[nr].queue->wq, job->descs[nr]);
+		mdsa_desc_put(job->shots[nr].queue, job->descs[nr]);
 }
 
 /* All that the batch needs or none: half a batch is of no use. */
@@ -464,9 +485,8 @@ static int mdsa_get_descs(struct mdsa_job *job)
 	for (i = 0; i < job->nr_shots; i++) {
 		struct mdsa_queue *queue = job->shots[i].queue;
 
-		desc = mdsa_queue_open(queue) ?
-		       idxd_alloc_desc(queue->wq, IDXD_OP_NONBLOCK) :
-		       ERR_PTR(-EBUSY);
+		desc = mdsa_queue_open(queue) ? mdsa_desc_get(queue) :
+						ERR_PTR(-EBUSY);
 		if (IS_ERR(desc)) {
 			mdsa_put_descs(job, i);
 			return -EBUSY;
@@ -598,8 +618,7 @@ static int mdsa_wait_record(const struct idxd_desc *desc, unsigned int ms)
 }
 
 /*
- * All that was submitted to @queue before is over when a drain comes back. One
- * entry of the queue is kept for it, see mdsa_limits_engine().
+ * All that was submitted to @queue before is over when a drain comes back.
  */
 static int mdsa_queue_drain(struct mdsa_queue *queue)
 {
@@ -711,6 +730,9 @@ static int mdsa_reset(struct migrate_offload_engine *handle)
 
 	if (!mdsa_engine_settle(engine))
 		return -EBUSY;
+	/* Then its queues are gone, and only idxd can have them come back. */
+	if (mdsa_was_reset(engine))
+		return -ENODEV;
 	for (i = 0; i < engine->nr_queues; i++) {
 		err = mdsa_queue_test(engine, engine->queues[i]);
 		if (err)
@@ -795,19 +817,25 @@ int mdsa_jobs_create(struct mdsa_engine *engine, unsigned int nr)
 
 /*
  * The core has no batch left. What the device may still have, it was cut off
- * from; its lists and records go in the same way.
+ * from; but it may have the lists and the records, too.
  */
 void mdsa_jobs_destroy(struct mdsa_engine *engine)
 {
 	unsigned int i, j;
 
 	cancel_work_sync(&engine->watch);
+	mdsa_engine_look(engine);
 	for (i = 0; i < engine->nr_queues; i++)
-		for (j = 0; j < MDSA_MAX_ENTRIES; j++)
+		for (j = 0; j < engine->queues[i]->nr_shots; j++)
 			WRITE_ONCE(engine->queues[i]->shots[j], NULL);
 	synchronize_srcu(&mdsa_srcu);
-	for (i = 0; i < engine->nr_jobs; i++)
-		mdsa_job_destroy(engine->jobs[i]);
+	for (i = 0; i < engine->nr_jobs; i++) {
+		if (atomic_read(&engine->jobs[i]->left))
+			dev_warn(engine->map.dev, "it hangs, and %zu bytes are lost\n",
+				 mdsa_lists_size());
+		else
+			mdsa_job_destroy(engine->jobs[i]);
+	}
 }
 
 static int mdsa_test_run(struct mdsa_queue *queue, dma_addr_t dst,

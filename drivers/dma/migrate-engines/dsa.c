@@ -148,6 +148,7 @@ static int mdsa_engine_create(struct mdsa_device *md)
 	list_for_each_entry(queue, &md->queues, node) {
 		struct mdsa_limits limits = mdsa_queue_limits(queue->wq);
 
+		queue->entries = limits.entries;
 		if (engine->nr_queues)
 			mdsa_limits_min(&engine->limits, &limits);
 		else
@@ -262,10 +263,11 @@ static int mdsa_probe(struct idxd_dev *idxd_dev)
 	if (idxd->data->type != IDXD_TYPE_DSA ||
 	    !(idxd->hw.opcap.bits[0] & IDXD_OPCAP_MEMMOVE))
 		return -ENODEV;
-	queue = kzalloc_node(sizeof(*queue), GFP_KERNEL,
+	queue = kzalloc_node(struct_size(queue, shots, idxd->max_wq_size), GFP_KERNEL,
 			     dev_to_node(&idxd->pdev->dev));
 	if (!queue)
 		return -ENOMEM;
+	queue->nr_shots = idxd->max_wq_size;
 	queue->wq = wq;
 	md = mdsa_device_get(idxd);
 	if (!md) {

@@ -28,7 +28,7 @@ struct idxd_wq;
 #define MDSA_MAX_EXTENTS	256
 #define MDSA_MAX_BATCHES	16
 
-/* A queue of work is submitted to with descriptors, of which it has so many. */
+/* Entries of a queue that are used, at most. */
 #define MDSA_MAX_ENTRIES	128
 
 /* Queues that an engine uses. */
@@ -79,13 +79,24 @@ struct mdsa_shot {
 	bool interrupts;
 };
 
-/* A work queue. */
+/**
+ * struct mdsa_queue - a work queue
+ * @node: of the device's queues
+ * @wq: what idxd has of it
+ * @entries: &mdsa_limits.entries
+ * @in_use: how many of these are, or idxd has not given them back
+ * @drain: a drain that did not come back in time
+ * @nr_shots: number of @shots
+ * @shots: what is in flight, by the descriptor's number; read under SRCU
+ */
 struct mdsa_queue {
-	struct list_head node;			/* of mdsa_device */
+	struct list_head node;
 	struct idxd_wq *wq;
-	/* By the descriptor's number; under SRCU, see dsa-copy.c. */
-	struct mdsa_shot *shots[MDSA_MAX_ENTRIES];
-	struct idxd_desc *drain;		/* that did not come back in time */
+	unsigned int entries;
+	atomic_t in_use;
+	struct idxd_desc *drain;
+	unsigned int nr_shots;
+	struct mdsa_shot *shots[] __counted_by(nr_shots);
 };
 
 /*

@@ -5,6 +5,7 @@
 #
 #	Test: PROGRAM, or those that it needs before it, too
 #	Notices: NAME OF THE ROW
+#	Machine: NAME, and Append: for the kernel's command line, if need be
 #
 # First all of these programs must pass with nothing changed; then each mutated
 # kernel is booted, and its program must run to the end, and fail in these rows.
@@ -46,14 +47,14 @@ copy_repository() {
 		while read -r path; do rm "$nest/$path"; done
 }
 
-# boot LOG PROGRAM...: false if the machine did not come to its end. The kernel
-# may complain.
+# boot LOG WHERE PROGRAM...: false if the machine did not come to its end. The
+# kernel may complain. WHERE is "MACHINE|APPEND", or each of them empty.
 boot() {
-	local log=$1
-	shift
+	local log=$1 machine=${2%%|*} append=${2#*|}
+	shift 2
 	# shellcheck disable=SC2048,SC2086 # words
 	set -- $*
-	"$nest/tools/testing/migrate_offload/vm.sh" run fast "tests $*" > "$log" 2> "$log.err" || :
+	VM_MACHINE=${machine:-x86_64} VM_APPEND=$append "$nest/tools/testing/migrate_offload/vm.sh" run fast "tests $*" > "$log" 2> "$log.err" || :
 	sed -i 's/\r$//' "$log"
 	grep -q "^# end ${!#} " "$log"
 }
@@ -61,14 +62,22 @@ boot() {
 # The rows that failed, without numbers.
 rows() { sed -nE "s/^$1 [0-9]+ //p" "$2"; }
 
+where() { echo "$(header Machine "$1")|$(header Append "$1")"; }
+
 control() {
-	local log=$build/mutants/control.log status=0
-	mapfile -t programs < <(for patch; do header Test "$patch"; done | sort -u)
+	local log status place
 	copy_repository
-	info "nothing changed: ${programs[*]}"
-	boot "$log" "${programs[@]}" && [ -z "$(rows 'not ok' "$log")" ] && [ -n "$(rows ok "$log")" ] || status=1
-	rows 'not ok' "$log" | sed 's/^/# fails: /'
-	result $status "nothing changed: ${programs[*]} passes"
+	while read -r place; do
+		log=$build/mutants/control.log status=0
+		mapfile -t programs < <(for patch; do
+			[ "$(where "$patch")" != "$place" ] || header Test "$patch"
+		done | sort -u)
+		info "nothing changed: ${programs[*]}"
+		boot "$log" "$place" "${programs[@]}" && [ -z "$(rows 'not ok' "$log")" ] &&
+			[ -n "$(rows ok "$log")" ] || status=1
+		rows 'not ok' "$log" | sed 's/^/# fails: /'
+		result $status "nothing changed: ${programs[*]} passes"
+	done < <(for patch; do where "$patch"; done | sort -u)
 }
 
 mutant() {
@@ -83,7 +92,7 @@ mutant() {
 		return
 	fi
 	lost=0
-	boot "$log" "$program" || lost=1
+	boot "$log" "$(where "$patch")" "$program" || lost=1
 	result $lost "$name: $program ran to its end"
 	rows 'not ok' "$log" > "$log.failed"
 	header Notices "$patch" > "$log.notices"

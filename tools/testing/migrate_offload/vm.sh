@@ -51,6 +51,7 @@ dsa_boots=(
 	"dsa-faults|debug||512|1|dsa-queues fault-matrix health"
 	"dsa-callers|debug|cma=64M|512|1|dsa-queues callers health"
 	"dsa-stress|fast||1024|2|dsa-stress health"
+	"dsa-direct|fast|intel_iommu=off|512|1|dsa-queues dsa-model fault-matrix health"
 )
 # Of the guest, not of the kselftests.
 own_programs=(health kunit races sim-dma dsa-queues dsa-stress)
@@ -175,11 +176,13 @@ use_machine() {
 	x86-dsa)
 		qemu=("$("$here/qemu.sh")" -L /usr/share/qemu -L /usr/share/seabios)
 		board=q35
+		# Not alike, so that the driver is seen with either.
+		local properties=("" ",int-handles=on,cache-control=off")
 		devices=(-device intel-iommu,intremap=off)
 		for node in 1 0; do # found in the other order
 			devices+=(-device "pxb-pcie,id=pxb$node,bus_nr=$((64 + 64 * node)),numa_node=$node,bus=pcie.0"
 				-device "pcie-root-port,id=port$node,bus=pxb$node,chassis=$((node + 1))"
-				-device "intel-dsa,id=dsa$node,bus=port$node${VM_DSA-}")
+				-device "intel-dsa,id=dsa$node,bus=port$node${VM_DSA-${properties[node]}}")
 		done
 		cmdline+=" intel_iommu=on iommu.strict=1"
 		;;
@@ -295,11 +298,11 @@ boot_one() {
 
 # Two at a time: they wait as much as they work.
 selftest() {
-	local boot name flavour append mb cpu programs chosen=() taps=() p f s
+	local boot name flavour append mb cpu programs all=("${boots[@]}") chosen=() taps=() p f s
 	passed=0 failed=0 skipped=0
 	check_splats
-	[ "$machine" != x86-dsa ] || boots=("${dsa_boots[@]}")
-	for boot in "${boots[@]}"; do
+	[ "$machine" != x86-dsa ] || all=("${dsa_boots[@]}")
+	for boot in "${all[@]}"; do
 		[[ -z ${BOOTS-} || " $BOOTS " = *" ${boot%%|*} "* ]] || continue
 		chosen+=("$boot")
 	done
@@ -409,9 +412,10 @@ stress() {
 
 # fault_matrix [FAULT]...: the last line is the verdict.
 fault_matrix() {
-	local log=$build/fault-matrix.log status=0
-	VM_CPUS=1 VM_TIMEOUT=${VM_TIMEOUT:-2400} \
-		run debug "sim-dma > /dev/null && exec fault-matrix -a $*" | tee "$log" || status=1
+	local log=$build/fault-matrix.log status=0 setup=sim-dma
+	[ "$machine" != x86-dsa ] || setup=dsa-queues
+	VM_CPUS=1 VM_TIMEOUT=${VM_TIMEOUT:-3600} \
+		run debug "$setup > /dev/null && exec fault-matrix -a $*" | tee "$log" || status=1
 	grep -o 'fault-matrix: [0-9]* cells, [0-9]* failed' "$log" || die "it did not come to its end"
 	return $status
 }

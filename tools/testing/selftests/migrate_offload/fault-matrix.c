@@ -118,7 +118,8 @@ static bool bind_anew(const struct fault *fault)
 {
 	bool good = ctl->bind(fault);
 
-	mo_write("500", MO_SYSFS "/engines/%s/timeout_ms", ctl->engine);
+	mo_write(fault && fault->dies ? "500" : "10000",
+		 MO_SYSFS "/engines/%s/timeout_ms", ctl->engine);
 	return good;
 }
 
@@ -284,7 +285,7 @@ int main(int argc, char **argv)
 	else if (fault_dma_there())
 		ctl = &fault_dma;
 	if (mo_nr_nodes < 3 || !ctl)
-		ksft_exit_skip("needs three nodes, and an engine on a controller that can be broken\n");
+		ksft_exit_skip("needs three nodes, and dma0 or dsa0 that can be broken\n");
 	from = mo_nodes[0];
 	to = mo_nodes[1];
 	slow = mo_nodes[2];

@@ -84,16 +84,20 @@ void mo_dsa_calm(unsigned int dsa)
 static int run(unsigned int dsa, const char *command, const char *options)
 {
 	char text[128];
-	const char *args[] = { "sh", "-c", text, NULL };
+	const char * const args[] = { "sh", "-c", text, NULL };
 
 	snprintf(text, sizeof(text), "exec migrate-offload-dsa %s %s dsa%u",
 		 options ?: "", command, dsa);
 	return mo_run(args);
 }
 
+/* With a deadline for emulated machines on busy hosts. */
 int mo_dsa_start(unsigned int dsa, const char *options)
 {
-	return run(dsa, "start", options);
+	int err = run(dsa, "start", options);
+
+	mo_write("10000", MO_SYSFS "/engines/dsa%u/timeout_ms", dsa);
+	return err;
 }
 
 int mo_dsa_stop(unsigned int dsa)

@@ -231,7 +231,7 @@ void mo_sim_calm(void)
 	}
 }
 
-static bool mo_have_dsa(void)
+bool mo_have_hardware(void)
 {
 	return mo_exists(MO_SYSFS "/engines/dsa0") &&
 	       mo_exists(MO_SYSFS "/engines/dsa1");
@@ -243,12 +243,12 @@ const char *mo_engine(unsigned int nr)
 		{ "sim0", "sim1" }, { "dsa0", "dsa1" },
 	};
 
-	return names[mo_have_dsa()][nr];
+	return names[mo_have_hardware()][nr];
 }
 
 const char *mo_both_engines(void)
 {
-	return mo_have_dsa() ? "dsa0,dsa1" : "sim0,sim1";
+	return mo_have_hardware() ? "dsa0,dsa1" : "sim0,sim1";
 }
 
 bool mo_engine_is(const char *engine, const char *state)

@@ -54,6 +54,8 @@ unsigned int mo_nr_sims(void);
  */
 const char *mo_engine(unsigned int nr);
 const char *mo_both_engines(void);
+/* They are hardware's: what has nothing to do with these is tested elsewhere. */
+bool mo_have_hardware(void);
 
 bool mo_engine_is(const char *engine, const char *state);
 bool mo_engine_comes(const char *engine, const char *state, int ms);

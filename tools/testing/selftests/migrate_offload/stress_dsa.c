@@ -138,6 +138,10 @@ void st_dsa_add_writes(void)
 {
 	unsigned int nr;
 
-	for (nr = 0; there() && nr < DEVICES; nr++)
+	for (nr = 0; there() && nr < DEVICES; nr++) {
 		st_add(late, mo_dsa_get(nr, MO_DSA_LATE));
+		printf("# dsa%u: %u copies, %u accesses refused by the IOMMU\n",
+		       nr, mo_dsa_get(nr, MO_DSA_COPIES),
+		       mo_dsa_get(nr, MO_DSA_REFUSED));
+	}
 }
