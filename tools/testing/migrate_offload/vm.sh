@@ -178,7 +178,7 @@ use_machine() {
 		board=q35
 		# Not alike, so that the driver is seen with either.
 		local properties=("" ",int-handles=on,cache-control=off")
-		devices=(-device intel-iommu,intremap=off)
+		devices=(-device "intel-iommu,intremap=off")
 		for node in 1 0; do # found in the other order
 			devices+=(-device "pxb-pcie,id=pxb$node,bus_nr=$((64 + 64 * node)),numa_node=$node,bus=pcie.0"
 				-device "pcie-root-port,id=port$node,bus=pxb$node,chassis=$((node + 1))"

@@ -666,7 +666,7 @@ static void run(unsigned int nr, const char *engines)
 
 int main(int argc, char **argv)
 {
-	const char *engines[] = { mo_both_engines(), "cpu" };
+	const char * const engines[] = { mo_both_engines(), "cpu" };
 	unsigned int i, j, plan = 0, nr = mo_have_hardware() ? 1 : 2;
 
 	ksft_print_header();

@@ -36,7 +36,8 @@ fault() { # KIND TIMES
 sum() {
 	dmesg | sed -n "/dmatest: begin $run/,\$p" |
 		sed -n 's/.*summary \([0-9]*\) tests, \([0-9]*\) failures.*/\1 \2/p' |
-		awk -v what="$1" '{ t += $1; f += $2 } END { print what == "tests" ? t + 0 : f + 0 }'
+		awk -v what="$1" '{ sum["tests"] += $1; sum["failures"] += $2 }
+			END { print sum[what] + 0 }'
 }
 
 # dmatest BYTES ITERATIONS THREADS

@@ -238,8 +238,8 @@ static bool does_lists(void)
 
 	desc = list_of(MAX_BATCH, list);
 	good &= ends(desc, DSA_COMP_SUCCESS);
-	MO_EXPECT(record(0)->descs_completed == MAX_BATCH, "%u",
-		  record(0)->descs_completed);
+	MO_EXPECT(record(0)->bytes_completed == MAX_BATCH, "%u",
+		  record(0)->bytes_completed);
 	for (i = 0; i < MAX_BATCH; i++) {
 		MO_EXPECT(record(i + 1)->status == DSA_COMP_SUCCESS, "%u: %#x", i,
 			  record(i + 1)->status);
@@ -260,7 +260,7 @@ static bool does_lists(void)
 	list[3].opcode = DSA_OPCODE_BATCH;
 	list[5].flags |= IDXD_OP_FLAG_FENCE;
 	good &= ends(desc, DSA_COMP_BATCH_FAIL);
-	MO_EXPECT(record(0)->descs_completed == 5, "%u", record(0)->descs_completed);
+	MO_EXPECT(record(0)->bytes_completed == 5, "%u", record(0)->bytes_completed);
 	for (i = 0; i < MAX_BATCH; i++)
 		MO_EXPECT(page_copied(i, MAX_BATCH) == (i != 3 && i < 5), "%u", i);
 	MO_EXPECT(!record(6)->status && !record(8)->status, "%#x, %#x",
