@@ -45,11 +45,12 @@ boots=(
 	"giant|fast|hugepagesz=1G hugepages=0:1,1:1|2560|2|giant health"
 	"kcsan|kcsan||512|2|migrate cpu-mt faults races health"
 )
-# On x86-dsa, where DSAs are. The last has enough memory for the disks, too.
+# On x86-dsa, where DSAs are. KASAN keeps a good deal of what idxd allocates anew
+# with each bind.
 dsa_boots=(
-	"dsa|debug|cma=64M kunit.enable=1 kunit.filter_glob=migrate_engines_dsa|512|1|dsa-queues kunit dsa-dmatest.sh dsa migrate health"
-	"dsa-faults|debug||512|1|dsa-queues fault-matrix health"
-	"dsa-callers|debug|cma=64M|512|1|dsa-queues callers health"
+	"dsa|debug|health.lost=2048 cma=64M kunit.enable=1 kunit.filter_glob=migrate_engines_dsa|512|1|dsa-queues kunit dsa-dmatest.sh dsa migrate health"
+	"dsa-faults|debug|health.lost=2048|512|1|dsa-queues fault-matrix health"
+	"dsa-callers|debug|health.lost=2048 cma=64M|512|1|dsa-queues callers health"
 	"dsa-stress|fast||1024|2|dsa-stress health"
 	"dsa-direct|fast|intel_iommu=off|512|1|dsa-queues dsa-model fault-matrix health"
 )

@@ -84,11 +84,15 @@ static const struct dsa_fault *of(const struct fault *fault)
 static bool off(const struct fault *fault)
 {
 	enum how how = fault ? of(fault)->how : NOTHING;
-	bool good = !mo_dsa_stop(0) && !mo_exists(MO_SYSFS "/engines/" ENGINE);
+	bool good = true;
 
-	/* Its driver knows neither that it is over, nor how to go on. */
+	/* Or else, without an IOMMU, what it has is held, and its removal. */
+	if (how == HALT)
+		good &= !mo_write("1", "%s/reset", mo_dsa_pci(0));
+	good &= !mo_dsa_stop(0) && !mo_exists(MO_SYSFS "/engines/" ENGINE);
+	/* Its driver does not know what has happened, nor how to go on. */
 	if (how == HALT || how == FUNCTION_RESET)
-		good &= mo_dsa_function_reset(0);
+		good &= mo_dsa_rebind(0);
 	return good;
 }
 

@@ -105,11 +105,10 @@ int mo_dsa_stop(unsigned int dsa)
 	return run(dsa, "stop", NULL);
 }
 
-bool mo_dsa_function_reset(unsigned int dsa)
+bool mo_dsa_rebind(unsigned int dsa)
 {
 	const char *name = strrchr(mo_dsa_pci(dsa), '/') + 1;
 
 	return !mo_write(name, PCI_DRIVER "/unbind") &&
-	       !mo_write("1", "%s/reset", mo_dsa_pci(dsa)) &&
 	       !mo_write(name, PCI_DRIVER "/bind");
 }

@@ -67,7 +67,7 @@ void mo_dsa_calm(unsigned int dsa);
 /* tools/mm/migrate-offload-dsa, with "-q 2" and the like, or NULL. */
 int mo_dsa_start(unsigned int dsa, const char *options);
 int mo_dsa_stop(unsigned int dsa);
-/* Its function is reset, with the driver of the PCI device away meanwhile. */
-bool mo_dsa_function_reset(unsigned int dsa);
+/* idxd itself is unbound from the PCI function, and bound again. */
+bool mo_dsa_rebind(unsigned int dsa);
 
 #endif /* MO_DSA_H */
