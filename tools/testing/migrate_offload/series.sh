@@ -73,11 +73,22 @@ once() {
 with_dirs() { awk '{ print; while (sub("/?[^/]*$", "") && $0) print $0 "/" }' | sort -u; }
 
 # The file PATH, a Makefile or Kconfig, without lines about what is not there
-# yet: objects and directories of ours, sourced files, options that no file
-# mentions.
+# yet: objects, also of several files, and directories of ours, sourced files,
+# options that no file mentions.
 without_missing() {
 	awk -v dir="$(dirname "$1")" '
-		FNR == NR { missing[$0]; next }
+		!pass { missing[$0]; next }
+		pass == 1 {
+			if (!sub(/-y$/, ".c", $1))
+				next
+			for (i = 2; i <= NF; i++) {
+				path = dir "/" $i
+				sub(/\.o$/, ".c", path)
+				if (path in missing)
+					missing[dir "/" $1]
+			}
+			next
+		}
 		/^(config|menuconfig) / { drop = system("grep -rqw --exclude=Kconfig CONFIG_" $2 " .") }
 		/^[a-z]/ && !/^(menu)?config / { drop = 0 }
 		drop { next }
@@ -92,7 +103,7 @@ without_missing() {
 		}
 		!NF { blank = 1; next }
 		blank { print ""; blank = 0 }
-		{ print }' "$tmp/missing" "$1"
+		{ print }' "$tmp/missing" pass=1 "$1" pass=2 "$1"
 }
 
 # Into the current directory: all that stages 0 to $1 bring, as it looks then.

@@ -109,7 +109,7 @@ initramfs_list() {
 	echo "file /init $here/guest/init 755 0 0"
 	host_programs_list
 	for file in "$here"/guest/tests "${own_programs[@]/#/$here/guest/}" \
-		"$root/tools/mm/migrate-offload-dsa" "$out"/selftests/install/*; do
+		"$root/tools/mm/migrate-offload-dsa.sh" "$out"/selftests/install/*; do
 		[ ! -x "$file" ] || echo "file /opt/migrate_offload/${file##*/} $file 755 0 0"
 	done
 	find "$out" -name '*.ko' | sort | while read -r file; do

@@ -67,7 +67,7 @@ fi
 	{ echo "1..0 # SKIP needs dmatest"; exit 4; }
 echo "1..6"
 
-migrate-offload-dsa stop
+migrate-offload-dsa.sh stop
 run=0
 status=0
 for id in 0 1; do
@@ -112,6 +112,6 @@ for id in 0 1; do
 done
 result $status "they go"
 
-migrate-offload-dsa start && [ -e /sys/kernel/mm/migrate_offload/engines/dsa1 ]
+migrate-offload-dsa.sh start && [ -e /sys/kernel/mm/migrate_offload/engines/dsa1 ]
 result $? "the engines are back"
 exit $failed

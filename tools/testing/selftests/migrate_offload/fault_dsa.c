@@ -33,7 +33,7 @@ struct dsa_fault {
 	enum mo_dsa_fault inject;
 	__u32 arg;		/* status of what fails */
 	unsigned int times;
-	const char *options;	/* of migrate-offload-dsa */
+	const char *options;	/* of migrate-offload-dsa.sh */
 	unsigned int late_ms;
 	unsigned int latency_us;
 };

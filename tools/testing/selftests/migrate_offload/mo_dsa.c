@@ -86,7 +86,7 @@ static int run(unsigned int dsa, const char *command, const char *options)
 	char text[128];
 	const char * const args[] = { "sh", "-c", text, NULL };
 
-	snprintf(text, sizeof(text), "exec migrate-offload-dsa %s %s dsa%u",
+	snprintf(text, sizeof(text), "exec migrate-offload-dsa.sh %s %s dsa%u",
 		 options ?: "", command, dsa);
 	return mo_run(args);
 }

@@ -64,7 +64,7 @@ void mo_dsa_inject(unsigned int dsa, enum mo_dsa_fault fault, __u32 arg,
 /* No faults, no latency, and what hangs goes on. */
 void mo_dsa_calm(unsigned int dsa);
 
-/* tools/mm/migrate-offload-dsa, with "-q 2" and the like, or NULL. */
+/* tools/mm/migrate-offload-dsa.sh, with "-q 2" and the like, or NULL. */
 int mo_dsa_start(unsigned int dsa, const char *options);
 int mo_dsa_stop(unsigned int dsa);
 /* idxd itself is unbound from the PCI function, and bound again. */

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Work queues of Intel DSA for migration offload, through sysfs alone:
 #
-#	migrate-offload-dsa [OPTION]... start [DEVICE]...
-#	migrate-offload-dsa stop [DEVICE]...
-#	migrate-offload-dsa status [DEVICE]...
+#	migrate-offload-dsa.sh [OPTION]... start [DEVICE]...
+#	migrate-offload-dsa.sh stop [DEVICE]...
+#	migrate-offload-dsa.sh status [DEVICE]...
 #
 #	-q QUEUES	work queues of each device (1)
 #	-s ENTRIES	entries of each queue (all that there are, by the queues)
@@ -20,7 +20,7 @@ bus=/sys/bus/dsa
 queues=1 entries="" batch="" bytes=""
 
 die() {
-	echo "migrate-offload-dsa: $*" >&2
+	echo "migrate-offload-dsa.sh: $*" >&2
 	exit 1
 }
 
