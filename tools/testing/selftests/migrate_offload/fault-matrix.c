@@ -171,6 +171,8 @@ static bool cell(const struct fault *fault, unsigned int kind,
 	ms = mo_now_ms() - start;
 	bad = mo_bad_bytes(&mem);
 	MO_EXPECT(!bad, "%zu", bad);
+	/* What it still copies is old now: it shows if it gets where it must not. */
+	mo_fill(&mem);
 	/* To fill a node takes its time, too. */
 	MO_EXPECT(ms < TIMEOUT_MS + MARGIN_MS * (callers[caller].slow ? 9 : 1),
 		  "%llu", ms);
