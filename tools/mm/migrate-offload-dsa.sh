@@ -94,10 +94,13 @@ stop() {
 
 status() {
 	dev=$bus/devices/$1 id=${1#dsa}
-	echo "$1: $(cat "$dev/state"), node $(cat "$dev/numa_node"), error $(cat "$dev/cmd_status")"
+	echo "$1: $(cat "$dev/state"), node $(cat "$dev/numa_node")," \
+		"error $(cat "$dev/cmd_status")"
 	for wq in "$bus/drivers/migrate_offload/wq$id".*; do
-		[ ! -e "$wq" ] || echo "  ${wq##*/}: $(cat "$wq/state"), $(cat "$wq/size") entries," \
-			"batches of $(cat "$wq/max_batch_size"), copies of $(cat "$wq/max_transfer_size") bytes"
+		[ -e "$wq" ] || continue
+		echo "  ${wq##*/}: $(cat "$wq/state"), $(cat "$wq/size") entries," \
+			"batches of $(cat "$wq/max_batch_size")," \
+			"copies of $(cat "$wq/max_transfer_size") bytes"
 	done
 	state=/sys/kernel/mm/migrate_offload/engines/$1/state
 	if [ -e "$state" ]; then
@@ -126,7 +129,7 @@ start | stop | status) ;;
 *) usage ;;
 esac
 [ -d $bus/drivers/migrate_offload ] ||
-	die "no driver: is this kernel built with MIGRATE_ENGINE_DSA, and migrate_engine_dsa loaded?"
+	die "no driver: is MIGRATE_ENGINE_DSA on, and migrate_engine_dsa loaded?"
 if [ $# = 0 ]; then
 	for dev in "$bus"/devices/dsa*; do
 		[ -e "$dev" ] || die "no Intel DSA here"

@@ -212,8 +212,9 @@ accelerator() {
 	local cache=$build/accel boot_id
 	boot_id=$(cat /proc/sys/kernel/random/boot_id)
 	if [ "$(head -n 1 "$cache" 2> /dev/null)" != "$boot_id" ]; then
-		{ echo "$boot_id"; kvm_works && echo kvm || echo tcg,thread=multi; } > "$cache.new"
-		mv "$cache.new" "$cache"
+		# Two may ask at once.
+		{ echo "$boot_id"; kvm_works && echo kvm || echo tcg,thread=multi; } > "$cache.$BASHPID"
+		mv "$cache.$BASHPID" "$cache"
 	fi
 	tail -n 1 "$cache"
 }
