@@ -367,10 +367,11 @@ static void mdsa_poll(struct migrate_offload_engine *handle,
 {
 	/* Not of this batch any more, maybe, but always one of this engine. */
 	struct mdsa_job *job = READ_ONCE(*(struct mdsa_job **)batch->priv);
-	ktime_t end = ktime_add_us(ktime_get(), READ_ONCE(poll_us));
+	ktime_t end;
 
 	if (!job || !READ_ONCE(job->polled))
 		return;
+	end = ktime_add_us(ktime_get(), READ_ONCE(poll_us));
 	do {
 		mdsa_job_look(job);
 		if (dma_fence_is_signaled(&batch->result))

@@ -16,7 +16,6 @@
 
 #include <linux/cleanup.h>
 #include <linux/dma-mapping.h>
-#include <linux/log2.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
@@ -58,17 +57,6 @@ static struct mdsa_device *mdsa_device_get(struct idxd_device *idxd)
 	INIT_LIST_HEAD(&md->queues);
 	list_add_tail(&md->node, &mdsa_devices);
 	return md;
-}
-
-static struct mdsa_device *mdsa_device_find(struct idxd_device *idxd)
-{
-	struct mdsa_device *md;
-
-	guard(mutex)(&mdsa_devices_lock);
-	list_for_each_entry(md, &mdsa_devices, node)
-		if (md->idxd == idxd)
-			return md;
-	return NULL;
 }
 
 static void mdsa_device_put(struct mdsa_device *md)
@@ -159,22 +147,23 @@ static int mdsa_engine_create(struct mdsa_device *md)
 	if (dma_get_max_seg_size(dev) < engine->limits.max_copy)
 		dma_set_max_seg_size(dev, engine->limits.max_copy);
 	err = migrate_map_device_init(&engine->map, dev);
-	if (!err) {
-		engine->limits.max_copy = min(engine->limits.max_copy,
-					      engine->map.max_segment);
-		err = mdsa_engine_register(engine);
-		if (!err) {
-			md->engine = engine;
-			dev_info(dev, "engine %s: %u queues, lists of %u, copies of %zu bytes%s\n",
-				 engine->engine->name, engine->nr_queues,
-				 engine->limits.max_list, engine->limits.max_copy,
-				 engine->map.bounces ? ", but mappings would bounce" : "");
-			return 0;
-		}
-		mdsa_jobs_destroy(engine);
+	if (err) {
+		kfree(engine);
+		return err;
 	}
-	kfree(engine);
-	return err;
+	engine->limits.max_copy = min(engine->limits.max_copy,
+				      engine->map.max_segment);
+	err = mdsa_engine_register(engine);
+	if (err) {
+		mdsa_engine_free(engine);
+		return err;
+	}
+	md->engine = engine;
+	dev_info(dev, "engine %s: %u queues, lists of %u, copies of %zu bytes%s\n",
+		 engine->engine->name, engine->nr_queues,
+		 engine->limits.max_list, engine->limits.max_copy,
+		 engine->map.bounces ? ", but mappings would bounce" : "");
+	return 0;
 }
 
 static void mdsa_engine_destroy(struct mdsa_device *md)
@@ -274,6 +263,7 @@ static int mdsa_probe(struct idxd_dev *idxd_dev)
 		kfree(queue);
 		return -ENOMEM;
 	}
+	queue->md = md;
 	idxd_wq_set_private(wq, queue);
 	err = mdsa_queue_enable(idxd_dev, wq);
 	if (err) {
@@ -293,7 +283,7 @@ static void mdsa_remove(struct idxd_dev *idxd_dev)
 {
 	struct idxd_wq *wq = idxd_dev_to_wq(idxd_dev);
 	struct mdsa_queue *queue = idxd_wq_get_private(wq);
-	struct mdsa_device *md = mdsa_device_find(wq->idxd);
+	struct mdsa_device *md = queue->md;
 	int err;
 
 	mutex_lock(&md->lock);

@@ -21,6 +21,7 @@
 struct idxd_desc;
 struct idxd_device;
 struct idxd_wq;
+struct mdsa_device;
 
 #define MDSA_DRIVER	"migrate_offload"
 
@@ -81,6 +82,7 @@ struct mdsa_shot {
 
 /**
  * struct mdsa_queue - a work queue
+ * @md: the device
  * @node: of the device's queues
  * @wq: what idxd has of it
  * @entries: &mdsa_limits.entries
@@ -90,6 +92,7 @@ struct mdsa_shot {
  * @shots: what is in flight, by the descriptor's number; read under SRCU
  */
 struct mdsa_queue {
+	struct mdsa_device *md;
 	struct list_head node;
 	struct idxd_wq *wq;
 	unsigned int entries;
