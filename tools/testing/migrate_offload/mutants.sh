@@ -65,10 +65,11 @@ rows() { sed -nE "s/^$1 [0-9]+ //p" "$2"; }
 where() { echo "$(header Machine "$1")|$(header Append "$1")"; }
 
 control() {
-	local log status place
+	local log=$build/mutants/control.log status place places
 	copy_repository
-	while read -r place; do
-		log=$build/mutants/control.log status=0
+	mapfile -t places < <(for patch; do where "$patch"; done | sort -u)
+	for place in "${places[@]}"; do
+		status=0
 		mapfile -t programs < <(for patch; do
 			[ "$(where "$patch")" != "$place" ] || header Test "$patch"
 		done | sort -u)
@@ -77,7 +78,7 @@ control() {
 			[ -n "$(rows ok "$log")" ] || status=1
 		rows 'not ok' "$log" | sed 's/^/# fails: /'
 		result $status "nothing changed: ${programs[*]} passes"
-	done < <(for patch; do where "$patch"; done | sort -u)
+	done
 }
 
 mutant() {
