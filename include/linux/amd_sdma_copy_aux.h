@@ -143,10 +143,11 @@ struct amd_sdma_copy_ops {
 	 * in any order, so no page may be written that is also read or written
 	 * through another pair.
 	 *
-	 * Any context but hard interrupts and NMI. Does not sleep, does not
-	 * allocate, takes no lock under which anybody allocates, and never
-	 * wakes the GPU up. Calls for different slots can run in parallel; of
-	 * several for the same slot all but one get -EBUSY.
+	 * Process context, where it may be atomic (but interrupts must be
+	 * enabled). Does not sleep, does not allocate, takes no lock under
+	 * which anybody allocates, and never wakes the GPU up. Calls for
+	 * different slots can run in parallel; of several for the same slot all
+	 * but one get -EBUSY.
 	 *
 	 * On success *@fence holds a reference that the caller must put. It is
 	 * signalled when the result is known, without an error when every byte
@@ -208,8 +209,8 @@ struct amd_sdma_copy_drv {
 	 * recovery of the GPU, on which fences wait that memory reclaim may
 	 * wait for. So it must not allocate in a way that enters reclaim, wait
 	 * for a fence, a page or a folio, take a lock under which others do,
-	 * or call open() or close(). It may call submit() and quiesced(), and
-	 * schedule work.
+	 * call open() or close(), or take a lock under which these are called.
+	 * It may call submit() and quiesced(), and schedule work.
 	 *
 	 * The device is not locked: this can run at the same time as probe and
 	 * remove.
