@@ -79,9 +79,26 @@ static void sdma_copy_pm_put(struct amdgpu_sdma_copy *sc)
 	pm_runtime_put_autosuspend(sc->adev->dev);
 }
 
+/*
+ * Whoever sees a slot idle, sees all that the callback of its fence did and may
+ * use the slot; and whoever sees it busy sees its fence, not the one before.
+ */
+static enum sdma_copy_state sdma_copy_state(struct amdgpu_sdma_copy_slot *slot)
+{
+	/* Pairs with sdma_copy_set_state(). */
+	return smp_load_acquire(&slot->state);
+}
+
+static void sdma_copy_set_state(struct amdgpu_sdma_copy_slot *slot,
+				enum sdma_copy_state state)
+{
+	/* Pairs with sdma_copy_state(). */
+	smp_store_release(&slot->state, state);
+}
+
 static bool sdma_copy_is_in_flight(struct amdgpu_sdma_copy_slot *slot)
 {
-	enum sdma_copy_state state = smp_load_acquire(&slot->state);
+	enum sdma_copy_state state = sdma_copy_state(slot);
 
 	return state == SDMA_COPY_BUSY || state == SDMA_COPY_PROBING;
 }
@@ -141,7 +158,7 @@ static void sdma_copy_done(struct dma_fence *fence, struct dma_fence_cb *cb)
 	}
 	sdma_copy_pm_put(sc);
 	/* Another job can come from here on, with the same callback. */
-	smp_store_release(&slot->state, state);
+	sdma_copy_set_state(slot, state);
 	wake_up_all(&sc->wait);
 	mod_delayed_work(system_unbound_wq, &slot->work, delay);
 }
@@ -189,7 +206,7 @@ static struct dma_fence *sdma_copy_push(struct amdgpu_sdma_copy_slot *slot,
 	lockdep_assert_held(&slot->lock);
 	old = rcu_replace_pointer(slot->fence, NULL,
 				  lockdep_is_held(&slot->lock));
-	smp_store_release(&slot->state, state);
+	sdma_copy_set_state(slot, state);
 	fence = amdgpu_job_submit(job);
 	rcu_assign_pointer(slot->fence, fence);
 	if (dma_fence_add_callback(fence, &slot->cb, sdma_copy_done))
@@ -274,7 +291,7 @@ static void sdma_copy_work(struct work_struct *work)
 			     struct amdgpu_sdma_copy_slot, work);
 	int r = 0;
 
-	if (smp_load_acquire(&slot->state) == SDMA_COPY_FAILED &&
+	if (sdma_copy_state(slot) == SDMA_COPY_FAILED &&
 	    slot->failed_probes < SDMA_COPY_MAX_PROBES &&
 	    !sdma_copy_may_run(slot->sc))
 		r = sdma_copy_probe(slot);
@@ -308,7 +325,7 @@ static int sdma_copy_submit(struct amd_sdma_copy_dev *dev, u32 nr_slot,
 
 	spin_lock(&slot->lock);
 	r = sdma_copy_may_run(sc);
-	if (!r && (smp_load_acquire(&slot->state) != SDMA_COPY_IDLE ||
+	if (!r && (sdma_copy_state(slot) != SDMA_COPY_IDLE ||
 		   slot->nr_jobs < 2))
 		r = -EBUSY;
 	if (r) {
@@ -346,7 +363,7 @@ static bool sdma_copy_slot_quiesced(struct amdgpu_sdma_copy_slot *slot)
 
 	if (test_bit(SDMA_COPY_HALTED, &slot->sc->flags))
 		return true;
-	switch (smp_load_acquire(&slot->state)) {
+	switch (sdma_copy_state(slot)) {
 	case SDMA_COPY_OFF:
 	case SDMA_COPY_IDLE:
 		return true;
@@ -450,7 +467,7 @@ static int sdma_copy_init_slot(struct amdgpu_sdma_copy_slot *slot, u64 table)
 	if (r)
 		sdma_copy_fini_slot(slot);
 	else
-		smp_store_release(&slot->state, SDMA_COPY_IDLE);
+		sdma_copy_set_state(slot, SDMA_COPY_IDLE);
 	return r;
 }
 
@@ -669,6 +686,15 @@ void amdgpu_sdma_copy_stop(struct amdgpu_device *adev)
 				   SDMA_COPY_PATIENCE);
 }
 
+/* Whatever the SDMA does, it does not reach memory after this. */
+static void sdma_copy_cut_off(struct amdgpu_sdma_copy *sc)
+{
+	KUNIT_STATIC_STUB_REDIRECT(sdma_copy_cut_off, sc);
+	dev_warn(sc->adev->dev, "copies in flight, bus mastering off\n");
+	pci_clear_master(sc->adev->pdev);
+	pci_wait_for_pending_transaction(sc->adev->pdev);
+}
+
 /**
  * amdgpu_sdma_copy_fini - take the auxiliary device away
  *
@@ -684,11 +710,8 @@ void amdgpu_sdma_copy_fini(struct amdgpu_device *adev)
 
 	if (!sc)
 		return;
-	if (!sdma_copy_all_quiesced(sc)) {
-		dev_warn(adev->dev, "copies were in flight, bus mastering off\n");
-		pci_clear_master(adev->pdev);
-		pci_wait_for_pending_transaction(adev->pdev);
-	}
+	if (!sdma_copy_all_quiesced(sc))
+		sdma_copy_cut_off(sc);
 	set_bit(SDMA_COPY_HALTED, &sc->flags);
 	wake_up_all(&sc->wait);
 
@@ -870,5 +893,6 @@ err:
 }
 
 #if IS_ENABLED(CONFIG_DRM_AMDGPU_SDMA_COPY_KUNIT_TEST)
+#include "tests/amdgpu_sdma_copy_packets_test.c"
 #include "tests/amdgpu_sdma_copy_test.c"
 #endif

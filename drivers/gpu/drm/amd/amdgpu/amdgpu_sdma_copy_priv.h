@@ -97,7 +97,7 @@ struct amdgpu_sdma_copy_slot {
 	struct amdgpu_bo *bo;
 	u32 *ib;
 	u64 ib_addr;
-	spinlock_t lock;
+	spinlock_t lock;	/* submission; @jobs */
 	enum sdma_copy_state state;
 	struct dma_fence __rcu *fence;
 	struct dma_fence_cb cb;
@@ -129,7 +129,7 @@ struct amdgpu_sdma_copy {
 	struct amdgpu_ring *rings[AMDGPU_SDMA_COPY_SLOTS];
 	unsigned int nr_rings;
 	unsigned long flags;
-	struct mutex event_lock;
+	struct mutex event_lock;	/* @drv; one event at a time */
 	struct amd_sdma_copy_drv *drv;
 	wait_queue_head_t wait;
 	struct amdgpu_sdma_copy_slot slots[AMDGPU_SDMA_COPY_SLOTS];
