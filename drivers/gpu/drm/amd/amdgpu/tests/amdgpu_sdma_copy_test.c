@@ -203,7 +203,7 @@ static struct slots_test_job *slots_test_next(struct slots_test *t,
 			list_del(&hw->node);
 		spin_unlock(&t->lock);
 		if (!hw)
-			msleep(1);
+			usleep_range(1000, 2000);
 	}
 	return hw;
 }
@@ -533,7 +533,7 @@ static struct dma_fence *slots_test_start(struct slots_test *t, u32 slot,
 	for (i = 0; i < 5000 && r == -EBUSY; i++) {
 		r = slots_test_submit_one(t, slot, src, dst, &fence);
 		if (r)
-			msleep(1);
+			usleep_range(1000, 2000);
 	}
 	KUNIT_ASSERT_EQ(t->test, r, 0);
 	return fence;
@@ -558,7 +558,7 @@ static void expect_quiesced_soon(struct kunit *test, u32 slot)
 	unsigned int i;
 
 	for (i = 0; i < 5000 && !slots_test_quiesced(t, slot); i++)
-		msleep(1);
+		usleep_range(1000, 2000);
 	KUNIT_EXPECT_TRUE(test, slots_test_quiesced(t, slot));
 }
 
