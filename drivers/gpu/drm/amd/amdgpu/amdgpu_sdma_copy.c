@@ -255,9 +255,10 @@ static int sdma_copy_probe(struct amdgpu_sdma_copy_slot *slot)
 	struct amdgpu_job *job;
 	int r;
 
+	/* It may be about to be active. */
 	r = sdma_copy_pm_get(sc);
 	if (r)
-		return 0;	/* try again when it is resumed */
+		return r;
 	drm_sched_entity_destroy(&slot->entity);
 	r = sdma_copy_init_entity(slot);
 	if (r)
@@ -500,7 +501,7 @@ static int sdma_copy_open(struct amd_sdma_copy_dev *dev,
 
 	/* To make a buffer known in GART flushes its TLB. */
 	r = pm_runtime_resume_and_get(adev->dev);
-	if (r < 0 && IS_ENABLED(CONFIG_PM))
+	if (r < 0)
 		goto detach;
 	clear_bit(SDMA_COPY_CLOSED, &sc->flags);
 	sdma_copy_find_table(sc, &table);

@@ -7,8 +7,11 @@
  */
 #include <kunit/device.h>
 #include <kunit/test.h>
+#include <linux/completion.h>
 #include <linux/delay.h>
+#include <linux/hrtimer.h>
 #include <linux/mm.h>
+#include <linux/sched/mm.h>
 
 #define SLOTS_TEST_RINGS	2
 #define SLOTS_TEST_PAGES	64
@@ -188,6 +191,38 @@ static bool slots_test_execute(struct slots_test *t, struct slots_test_job *hw)
 	return true;
 }
 
+/* An interrupt says that a job is done. */
+struct slots_test_irq {
+	struct hrtimer timer;
+	struct completion done;
+	struct dma_fence *fence;
+};
+
+static enum hrtimer_restart slots_test_interrupt(struct hrtimer *timer)
+{
+	struct slots_test_irq *irq =
+		container_of(timer, struct slots_test_irq, timer);
+
+	dma_fence_signal(irq->fence);
+	complete(&irq->done);
+	return HRTIMER_NORESTART;
+}
+
+static void slots_test_end(struct slots_test_job *hw)
+{
+	struct slots_test_irq irq = { .fence = &hw->fence };
+
+	init_completion(&irq.done);
+	hrtimer_init_on_stack(&irq.timer, CLOCK_MONOTONIC,
+			      HRTIMER_MODE_REL_HARD);
+	irq.timer.function = slots_test_interrupt;
+	hrtimer_start(&irq.timer, 0, HRTIMER_MODE_REL_HARD);
+	wait_for_completion(&irq.done);
+	hrtimer_cancel(&irq.timer);
+	destroy_hrtimer_on_stack(&irq.timer);
+	dma_fence_put(&hw->fence);
+}
+
 /* The oldest job of a ring, within a few seconds */
 static struct slots_test_job *slots_test_next(struct slots_test *t,
 					      unsigned int ring)
@@ -215,8 +250,7 @@ static void slots_test_step(struct slots_test *t, unsigned int ring)
 
 	KUNIT_ASSERT_NOT_NULL(t->test, hw);
 	KUNIT_EXPECT_TRUE(t->test, slots_test_execute(t, hw));
-	dma_fence_signal(&hw->fence);
-	dma_fence_put(&hw->fence);
+	slots_test_end(hw);
 }
 
 /* Say that it failed, and do not execute it. */
@@ -226,8 +260,7 @@ static void slots_test_fail(struct slots_test *t, unsigned int ring, int error)
 
 	KUNIT_ASSERT_NOT_NULL(t->test, hw);
 	dma_fence_set_error(&hw->fence, error);
-	dma_fence_signal(&hw->fence);
-	dma_fence_put(&hw->fence);
+	slots_test_end(hw);
 }
 
 /* Forget what is on the rings, as a reset does. */
@@ -246,20 +279,26 @@ static void slots_test_lose(struct slots_test *t)
 static void slots_test_reset_begin(struct slots_test *t)
 {
 	unsigned int i;
+	bool cookie;
 
 	for (i = 0; i < SLOTS_TEST_RINGS; i++)
 		drm_sched_stop(t->scheds[i], NULL);
+	cookie = dma_fence_begin_signalling();
 	amdgpu_sdma_copy_reset_pre(t->adev);
+	dma_fence_end_signalling(cookie);
 }
 
 static void slots_test_reset_end(struct slots_test *t, bool good)
 {
 	unsigned int i;
+	bool cookie;
 
 	slots_test_lose(t);
 	for (i = 0; i < SLOTS_TEST_RINGS; i++)
 		drm_sched_start(t->scheds[i]);
+	cookie = dma_fence_begin_signalling();
 	amdgpu_sdma_copy_reset_done(t->adev, good);
+	dma_fence_end_signalling(cookie);
 }
 
 /*
@@ -505,7 +544,15 @@ static int slots_test_submit(struct slots_test *t, u32 slot,
 			     const struct amd_sdma_copy_pair *pairs, u32 nr,
 			     struct dma_fence **fence)
 {
-	return t->copy_dev->ops->submit(t->copy_dev, slot, pairs, nr, fence);
+	int r;
+
+	/* It says that memory reclaim can call it, and that it does not sleep. */
+	fs_reclaim_acquire(GFP_KERNEL);
+	non_block_start();
+	r = t->copy_dev->ops->submit(t->copy_dev, slot, pairs, nr, fence);
+	non_block_end();
+	fs_reclaim_release(GFP_KERNEL);
+	return r;
 }
 
 /* Copy page @src to page @dst. */
@@ -723,8 +770,7 @@ static void slots_error(struct kunit *test)
 	for (i = 0; i < hw->dw; i++)
 		KUNIT_EXPECT_EQ(test, hw->ib[i], AMD_SDMA_NOP);
 	KUNIT_EXPECT_FALSE(test, slots_test_quiesced(t, 2));
-	dma_fence_signal(&hw->fence);
-	dma_fence_put(&hw->fence);
+	slots_test_end(hw);
 	expect_quiesced_soon(test, 2);
 	expect_works(test, 2);
 	expect_awake_by(test, 0);
