@@ -149,7 +149,8 @@ struct amd_sdma_copy_ops {
 	 * different slots can run in parallel; of several for the same slot all
 	 * but one get -EBUSY.
 	 *
-	 * On success *@fence holds a reference that the caller must put. It is
+	 * On success *@fence holds a reference that the caller must put, before
+	 * it calls close(). Callbacks on it can run in hard interrupts. It is
 	 * signalled when the result is known, without an error when every byte
 	 * was written and can be read by the CPU. There is no promise when
 	 * that is: a hung GPU takes seconds to be noticed, and one that is not
