@@ -150,7 +150,7 @@ struct amd_sdma_copy_ops {
 	 * but one get -EBUSY.
 	 *
 	 * On success *@fence holds a reference that the caller must put, before
-	 * it calls close(). Callbacks on it can run in hard interrupts. It is
+	 * it is unbound. Callbacks on it can run in hard interrupts. It is
 	 * signalled when the result is known, without an error when every byte
 	 * was written and can be read by the CPU. There is no promise when
 	 * that is: a hung GPU takes seconds to be noticed, and one that is not
