@@ -157,6 +157,10 @@ struct amd_sdma_copy_ops {
 	 * to be reset never signals it. The memory must stay mapped, and
 	 * belongs to the GPU, until quiesced() says so.
 	 *
+	 * It is not known that every GPU gives an error when it could not read
+	 * the source, as it is poisoned or the IOMMU refused: fences get errors
+	 * from resets, and from RAS where a GPU has it.
+	 *
 	 * Return: 0; or, with no memory touched, -EBUSY when the slot has a job
 	 * already, or has not been made ready again, -EAGAIN while the GPU is
 	 * runtime suspended, suspended or being reset, -ENODEV when it is gone
