@@ -27,7 +27,9 @@
  */
 #include <linux/bitmap.h>
 #include <linux/dma-fence.h>
+#include <linux/highmem.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/slab.h>
 
 #include "amd-sdma.h"
@@ -40,6 +42,38 @@
 
 struct workqueue_struct *asdma_wq;
 
+/*
+ * A fence without an error may mean that the GPU could not read the source:
+ * which of them say so, nobody has tried.
+ */
+static bool asdma_compare = true;
+module_param_named(compare, asdma_compare, bool, 0644);
+MODULE_PARM_DESC(compare, "the CPU compares what was copied");
+
+static bool asdma_same(const struct migrate_offload_extent *extent)
+{
+	bool same = true;
+	size_t done;
+
+	for (done = 0; same && done < extent->len; done += PAGE_SIZE) {
+		void *src = kmap_local_pfn(PHYS_PFN(extent->src + done));
+		void *dst = kmap_local_pfn(PHYS_PFN(extent->dst + done));
+
+		same = !memcmp(src, dst, PAGE_SIZE);
+		kunmap_local(dst);
+		kunmap_local(src);
+		cond_resched();
+	}
+	return same;
+}
+
+static int asdma_check(struct asdma_batch *batch, unsigned int nr, int error)
+{
+	if (error || !READ_ONCE(asdma_compare))
+		return error;
+	return asdma_same(&batch->batch->extents[nr]) ? 0 : -EIO;
+}
+
 static void asdma_report(struct asdma_engine *engine, struct asdma_batch *batch,
 			 unsigned int first, unsigned int nr, int error)
 {
@@ -49,7 +83,8 @@ static void asdma_report(struct asdma_engine *engine, struct asdma_batch *batch,
 	for (; nr; nr--, copy++)
 		for (i = 0; i < copy->nr; i++)
 			engine->extent_done(batch->batch, copy->first + i,
-					    error);
+					    asdma_check(batch, copy->first + i,
+							error));
 }
 
 static struct asdma_batch *asdma_batch_get(struct asdma_engine *engine)

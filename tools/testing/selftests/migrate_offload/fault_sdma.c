@@ -33,6 +33,7 @@ struct sdma_fault {
 /* There are few jobs, so it is nearly each of them. */
 static const struct sdma_fault rows[] = {
 	{ { "SDMA, error", .errors = true }, "error", 99 },
+	{ { "SDMA, wrong bytes", .errors = true }, "lie", 99 },
 	{ { "SDMA, is stuck", .dies = true }, "error", 100,
 	  .set = { { "stuck_ms", 1500 } } },
 	{ { "SDMA, slots busy", .errors = true }, "busy", 99 },
