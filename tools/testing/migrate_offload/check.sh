@@ -103,6 +103,12 @@ configure() {
 		CONFIG_KUNIT=y
 		CONFIG_MIGRATE_OFFLOAD_KUNIT_TEST=y
 		CONFIG_MIGRATE_ENGINES_KUNIT_TEST=y
+		CONFIG_PM=y
+		CONFIG_DRM=m
+		CONFIG_DRM_AMDGPU=m
+		# CONFIG_DRM_AMD_DC is not set
+		CONFIG_DRM_AMDGPU_SDMA_COPY=y
+		CONFIG_DRM_AMDGPU_SDMA_COPY_KUNIT_TEST=y
 	END
 	cmp -s "$tmp/config" "$out/fragment" && [ -e "$out/.config" ] && return
 	kmake tinyconfig &&
@@ -110,12 +116,16 @@ configure() {
 		cp "$tmp/config" "$out/fragment"
 }
 
+# All that we have in amdgpu, which is large
+amdgpu=drivers/gpu/drm/amd/amdgpu/amdgpu_sdma_copy.o
+
 # Of our files, anew each time: what is up to date would not warn again.
 build_objects() {
 	configure && kmake olddefconfig && kmake prepare &&
 		rm -rf "$out"/{mm/migrate_offload,drivers/dma/migrate-engines,mm/migrate.o} &&
+		rm -f "$out/$amdgpu" &&
 		kmake -k W=1 C=2 mm/migrate.o mm/migrate_offload/ drivers/dma/migrate-engines/ \
-		2> "$out/warnings"
+		"$amdgpu" 2> "$out/warnings"
 }
 
 # Sparse does not see that mm/migrate.c unlocks for others, on purpose.

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # KUnit tests under User-Mode Linux, in two flavours: plain, and debug with
-# KASAN, lockdep and more. A test that passes while the kernel complains is a
-# failure.
+# KASAN, lockdep and more; and those of amdgpu's part in a virtual machine. A
+# test that passes while the kernel complains is a failure.
 #
-#	kunit.sh [FLAVOUR...]		plain and debug, unless told
+#	kunit.sh [FLAVOUR...]		plain, debug and amdgpu, unless told
 #
 # KUNIT_FILTER chooses other suites than ours, KUNIT_CONFIG another base config.
 
@@ -15,7 +15,6 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=splats.sh
 . "$here/splats.sh"
 
-filter=${KUNIT_FILTER:-migrate_offload*}
 need_packages gcc make flex bison bc python3 libc6-dev
 tree=$("$here/tree.sh")
 passed=0 failed=0 skipped=0
@@ -28,7 +27,7 @@ fail() {
 kunit() {
 	local verb=$1
 	shift
-	(cd "$tree" && nice /usr/bin/python3 tools/testing/kunit/kunit.py "$verb" --arch um \
+	(cd "$tree" && nice /usr/bin/python3 tools/testing/kunit/kunit.py "$verb" --arch "$arch" \
 		--build_dir "$out" --make_options "CC=${CC:-gcc}" "$@")
 }
 
@@ -50,25 +49,31 @@ report() {
 		    before = dict(total)
 		    walk(suite, suite["name"])
 		    p, f, s = (total[k] - before[k] for k in ("PASS", "FAIL", "SKIP"))
-		    print(f"  {flavour:5} {suite['name']:32} {p} passed, {f} failed, {s} skipped")
+		    print(f"  {flavour:6} {suite['name']:32} {p} passed, {f} failed, {s} skipped")
 		with open(f"{out}/counts", "w") as counts:
 		    print(*total.values(), file=counts)
 	END
 }
 
 run_flavour() {
-	local flavour=$1 out=$build/kunit-$1 status=0 p f s
+	local flavour=$1 out=$build/kunit-$1 arch=um kernel=UML status=0 p f s
+	local filter=${KUNIT_FILTER:-migrate_offload*}
 	local configs=("--kunitconfig=${KUNIT_CONFIG:-$here/configs/kunit-base.config}")
 	[ "$flavour" = plain ] || configs+=("--kunitconfig=$here/configs/kunit-$flavour.config")
+	if [ "$flavour" = amdgpu ]; then
+		arch=x86_64 kernel=x86_64 filter=${KUNIT_FILTER:-amdgpu_sdma_copy*}
+		configs=("--kunitconfig=$here/configs/kunit-amdgpu.config")
+		need_packages libelf-dev qemu-system-x86
+	fi
 	mkdir -p "$out"
 	rm -f "$out"/{test.log,results.json,counts}
 
-	run_logged "configuring the $flavour UML kernel" "$out/config.log" \
+	run_logged "configuring the $flavour $kernel kernel" "$out/config.log" \
 		kunit config "${configs[@]}" || { fail "no such configuration"; return; }
-	run_logged "building the $flavour UML kernel" "$out/build.log" \
+	run_logged "building the $flavour $kernel kernel" "$out/build.log" \
 		kunit build "${configs[@]}" --jobs "$(nproc)" ||
 		{ fail "does not build"; return; }
-	run_logged "running $filter in the $flavour UML kernel" "$out/run.log" \
+	run_logged "running $filter in the $flavour $kernel kernel" "$out/run.log" \
 		kunit exec --timeout "${KUNIT_TIMEOUT:-600}" --json="$out/results.json" "$filter" || status=$?
 
 	report || { fail "no results, see ${out#"$root"/}/test.log"; return; }
@@ -84,11 +89,14 @@ run_flavour() {
 		fail "the kernel complained, see ${out#"$root"/}/test.log"
 	else
 		passed=$((passed + 1))
-		printf '  %-5s %-32s %s\n' "$flavour" "kernel log" "nothing to complain of"
+		printf '  %-6s %-32s %s\n' "$flavour" "kernel log" "nothing to complain of"
 	fi
 }
 
-[ $# != 0 ] || set -- plain debug
+if [ $# = 0 ]; then
+	set -- plain debug
+	[ -n "${KUNIT_FILTER:-}" ] || set -- "$@" amdgpu
+fi
 for flavour; do
 	[[ $flavour = plain || -e $here/configs/kunit-$flavour.config ]] || die "no such flavour: $flavour"
 	run_flavour "$flavour"

@@ -39,6 +39,7 @@ boots=(
 	"main|debug||512|1|boot.sh migrate cpu-mt sysfs trace.sh faults health"
 	"callers|debug|cma=64M|512|1|callers health"
 	"dma|debug||512|1|sim-dma dma-sim fault-matrix health"
+	"sdma|debug||512|1|sim-sdma fault-matrix health"
 	"fs|debug|health.lost=2048|512|1|window fs health"
 	"poison|debug||512|1|refused poison health"
 	"kunit|debug|kunit.enable=1|512|1|kunit health"
@@ -55,7 +56,7 @@ dsa_boots=(
 	"dsa-direct|fast|intel_iommu=off|512|1|dsa-queues dsa-model fault-matrix health"
 )
 # Of the guest, not of the kselftests.
-own_programs=(health kunit races sim-dma dsa-queues dsa-stress)
+own_programs=(health kunit races sim-dma sim-sdma dsa-queues dsa-stress)
 
 use_flavour() {
 	case $1 in
@@ -414,7 +415,7 @@ stress() {
 
 # fault_matrix [FAULT]...: the last line is the verdict.
 fault_matrix() {
-	local log=$build/fault-matrix.log status=0 setup=sim-dma
+	local log=$build/fault-matrix.log status=0 setup=${SIM:-sim-dma}
 	[ "$machine" != x86-dsa ] || setup=dsa-queues
 	VM_CPUS=1 VM_TIMEOUT=${VM_TIMEOUT:-3600} \
 		run debug "$setup > /dev/null && exec fault-matrix -a $*" | tee "$log" || status=1

@@ -142,7 +142,9 @@ static bool recovers(const struct fault *fault)
 		return good;
 	MO_EXPECT(fault->dies || fault->errors, "it has failed");
 	ctl->before_reset(fault);
-	err = mo_write("1", MO_SYSFS "/engines/%s/reset", ctl->engine);
+	/* That may have been enough. */
+	err = mo_engine_is(ctl->engine, "online") ? 0 :
+	      mo_write("1", MO_SYSFS "/engines/%s/reset", ctl->engine);
 	MO_EXPECT(!err, "%s", strerror(-err));
 	MO_EXPECT(mo_engine_is(ctl->engine, "online"), "it is not");
 	ctl->after_reset(fault);
@@ -186,7 +188,12 @@ static bool cell(const struct fault *fault, unsigned int kind,
 	/* A draw of 30 percent may come to nothing; not so with many folios. */
 	if (!caller && kinds[kind].nr > 16)
 		MO_EXPECT(ctl->happened(fault), "it did not happen");
+	/* What it writes late must not be what is there already. */
+	if (fault->writes)
+		mo_fill(&mem);
 	good &= recovers(fault);
+	if (fault->writes)
+		MO_EXPECT(ctl->written(fault), "it has not written");
 	/* By now whatever was held has been let go, and moves. */
 	MO_EXPECT(mo_move(&mem, to) >= 0, "it does not move");
 	bad = mo_bad_bytes(&mem);
@@ -284,10 +291,12 @@ int main(int argc, char **argv)
 	mo_find_nodes();
 	if (fault_dsa_there())
 		ctl = &fault_dsa;
+	else if (fault_sdma_there())
+		ctl = &fault_sdma;
 	else if (fault_dma_there())
 		ctl = &fault_dma;
 	if (mo_nr_nodes < 3 || !ctl)
-		ksft_exit_skip("needs three nodes, and dma0 or dsa0 that can be broken\n");
+		ksft_exit_skip("needs three nodes, and dma0, dsa0 or sdma0 that can be broken\n");
 	from = mo_nodes[0];
 	to = mo_nodes[1];
 	slow = mo_nodes[2];

@@ -16,6 +16,7 @@ struct fault {
 	bool none;			/* it is no fault: nothing goes to the CPU */
 	bool errors;			/* one after the other is a reason, too */
 	bool removes;			/* or the whole engine goes */
+	bool writes;			/* after it was told of an error */
 };
 
 struct controller {
@@ -34,15 +35,18 @@ struct controller {
 	/* What the reset of a failed engine wants first, and wants undone. */
 	void (*before_reset)(const struct fault *fault);
 	void (*after_reset)(const struct fault *fault);
+	/* After a row that writes: until it has. */
+	bool (*written)(const struct fault *fault);
 	/* How many copies it has made. */
 	long long (*copied)(void);
 	/* It has not written where it must not. */
 	bool (*behaved)(void);
 };
 
-extern const struct controller fault_dma, fault_dsa;
+extern const struct controller fault_dma, fault_dsa, fault_sdma;
 
 bool fault_dma_there(void);
 bool fault_dsa_there(void);
+bool fault_sdma_there(void);
 
 #endif /* FAULT_H */

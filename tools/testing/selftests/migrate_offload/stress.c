@@ -96,6 +96,7 @@ static const struct {
 	{ "engines", st_admin_engines, 1 },
 	{ "DMA controllers", st_admin_dma, 1 },
 	{ "DSA", st_admin_dsa, 1 },
+	{ "GPUs", st_admin_sdma, 1 },
 	{ "policy", st_admin_policy, 1 },
 	{ "hotplug", st_admin_hotplug, 1 },
 };
@@ -205,7 +206,7 @@ static void print_engines(const struct mo_counts *counts)
 {
 	static const char * const names[] = {
 		"cpu", "cpu-mt", "sim0", "sim1", "sim2", "dma0", "dma1",
-		"dsa0", "dsa1",
+		"dsa0", "dsa1", "sdma0", "sdma1",
 	};
 	long long rest = counts->engine + counts->cpu, folios;
 	unsigned int i;
@@ -290,7 +291,8 @@ static bool round_of(__u64 ms, long long calls)
 	}
 	end();
 
-	MO_EXPECT(st_engines_calm() && st_dma_calm() && st_dsa_calm(),
+	MO_EXPECT(st_engines_calm() && st_dma_calm() && st_dsa_calm() &&
+		  st_sdma_calm(),
 		  "an engine is not in service, or holds pages");
 	st_machine_calm();
 	/* They may have been migrated to any node. */
@@ -310,11 +312,14 @@ static bool prepare(void)
 		return false;
 	mkdir(ST_DIR, 0755);
 	st_engines_load();
-	if (!st_dsa_load())
+	if (!st_dsa_load()) {
 		st_dma_load();
+		st_sdma_load();
+	}
 	st_machine_calm();
 	first = mo_counts();
-	return st_engines_calm() && st_dma_calm() && st_dsa_calm();
+	return st_engines_calm() && st_dma_calm() && st_dsa_calm() &&
+	       st_sdma_calm();
 }
 
 static const char * const refusals[] = {
@@ -356,6 +361,7 @@ int main(int argc, char **argv)
 	st_engines_add_writes();
 	st_dma_add_writes();
 	st_dsa_add_writes();
+	st_sdma_add_writes();
 	n = mo_counts_since(&first);
 	MO_EXPECT(!died, "%u processes died", died);
 	MO_EXPECT(!st->wild, "%lld writes to memory that was given back", st->wild);

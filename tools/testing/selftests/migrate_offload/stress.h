@@ -105,6 +105,12 @@ bool st_dsa_load(void);
 bool st_dsa_calm(void);
 void st_dsa_add_writes(void);
 
+/* And one for GPUs: stress_sdma.c */
+void st_admin_sdma(unsigned int nr);
+void st_sdma_load(void);
+bool st_sdma_calm(void);
+void st_sdma_add_writes(void);
+
 /* Pages that are left when all that used them is gone: stress_leak.c */
 struct st_pages {
 	long long orphans;	/* anonymous, mapped by nobody */

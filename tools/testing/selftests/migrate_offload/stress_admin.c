@@ -249,12 +249,13 @@ bool st_engines_calm(void)
 
 static const struct {
 	const char *file;
-	const char *values[18];
+	const char *values[21];
 } knobs[] = {
 	{ MO_SYSFS "/nodes/node%d/engines",
 	  { "auto", "cpu", "cpu-mt", "sim0", "sim0,sim1", "sim1,sim0,cpu", "dsa9,sim2",
 	    "sim2,sim0,sim1", "dma0,dma1", "dma1,dma0", "dma0,sim1", "dma1",
-	    "dsa0,dsa1", "dsa1,dsa0", "dsa0", "dsa1,sim0" } },
+	    "dsa0,dsa1", "dsa1,dsa0", "dsa0", "dsa1,sim0",
+	    "sdma0,sdma1", "sdma1,dma0", "sdma0" } },
 	{ MO_SYSFS "/nodes/node%d/reasons",
 	  { "all", "all", "all", "all", "all", "none", "compaction,memory_hotplug",
 	    "syscall_or_cpuset" } },
@@ -262,6 +263,7 @@ static const struct {
 	{ MO_SYSFS "/engines/sim%d/timeout_ms", { "2000", "1000", "300", "100" } },
 	{ MO_SYSFS "/engines/dma%d/timeout_ms", { "2000", "1000", "300" } },
 	{ MO_SYSFS "/engines/dsa%d/timeout_ms", { "2000", "1000", "300" } },
+	{ MO_SYSFS "/engines/sdma%d/timeout_ms", { "2000", "1000", "300" } },
 	{ MO_SYSFS "/engines/cpu-mt/helpers", { "4", "1", "0" } },
 	{ "/sys/kernel/mm/transparent_hugepage/enabled", { "madvise", "always", "never" } },
 	{ "/sys/kernel/mm/transparent_hugepage/shmem_enabled",
