@@ -521,7 +521,7 @@ int main(void)
 	for (i = 0; i < ARRAY_SIZE(files); i++)
 		test_bad(&files[i]);
 	mo_enable(false);
-	mo_write("1000", SIM0 "/timeout_ms");
+	mo_write("10000", SIM0 "/timeout_ms");
 	test_read_only();
 	test_reset_online();
 	test_policy_counts("reasons", "damon", "reason");
