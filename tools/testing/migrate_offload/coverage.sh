@@ -19,7 +19,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 lines() { sed -E '/^#/d; /^ *$/d; s/ *\| */|/g; s/ +$//' "$here/coverage.txt"; }
 
 # Columns of the table.
-engines='off|cpu|cpu-mt|auto|sim0|sim0,sim1'
+engines='off|cpu|cpu-mt|auto|sim0|sim0,sim1|sdma0,sdma1'
 
 table() {
 	cat <<- 'END'
@@ -32,7 +32,8 @@ table() {
 		Who migrates what by which engine, and the program in
 		``tools/testing/selftests/migrate_offload`` that shows it. Contents are compared
 		byte by byte in all of them. ``off`` is without migration offload; ``sim0`` and
-		``sim1`` are simulated engines, and stand for hardware. A dash: not tested.
+		``sim1`` are simulated engines, and stand for hardware; ``sdma0`` and ``sdma1``
+		are engines on simulated GPUs. A dash: not tested.
 
 		This page is made by ``tools/testing/migrate_offload/coverage.sh``, and ``make
 		selftest`` fails when a test that is named here was not run or did not pass.

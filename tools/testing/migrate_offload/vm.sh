@@ -39,7 +39,7 @@ boots=(
 	"main|debug||512|1|boot.sh migrate cpu-mt sysfs trace.sh faults health"
 	"callers|debug|cma=64M|512|1|callers health"
 	"dma|debug||512|1|sim-dma dma-sim fault-matrix health"
-	"sdma|debug||512|1|sim-sdma fault-matrix health"
+	"sdma|debug||512|1|sim-sdma migrate fault-matrix health"
 	"fs|debug|health.lost=2048|512|1|window fs health"
 	"poison|debug||512|1|refused poison health"
 	"kunit|debug|kunit.enable=1|512|1|kunit health"

@@ -231,24 +231,42 @@ void mo_sim_calm(void)
 	}
 }
 
+/* Two engines of a kind, the simulated ones if there are no others. */
+enum { SIM, DSA, SDMA, NR_ENGINE_KINDS };
+
+static const struct {
+	const char *names[2];
+	const char *both;
+} engines[NR_ENGINE_KINDS] = {
+	[SIM] = { { "sim0", "sim1" }, "sim0,sim1" },
+	[DSA] = { { "dsa0", "dsa1" }, "dsa0,dsa1" },
+	[SDMA] = { { "sdma0", "sdma1" }, "sdma0,sdma1" },
+};
+
+static unsigned int engine_kind(void)
+{
+	unsigned int i;
+
+	for (i = NR_ENGINE_KINDS - 1; i > SIM; i--)
+		if (mo_exists(MO_SYSFS "/engines/%s", engines[i].names[0]) &&
+		    mo_exists(MO_SYSFS "/engines/%s", engines[i].names[1]))
+			break;
+	return i;
+}
+
 bool mo_have_hardware(void)
 {
-	return mo_exists(MO_SYSFS "/engines/dsa0") &&
-	       mo_exists(MO_SYSFS "/engines/dsa1");
+	return engine_kind() != SIM;
 }
 
 const char *mo_engine(unsigned int nr)
 {
-	static const char * const names[2][2] = {
-		{ "sim0", "sim1" }, { "dsa0", "dsa1" },
-	};
-
-	return names[mo_have_hardware()][nr];
+	return engines[engine_kind()].names[nr];
 }
 
 const char *mo_both_engines(void)
 {
-	return mo_have_hardware() ? "dsa0,dsa1" : "sim0,sim1";
+	return engines[engine_kind()].both;
 }
 
 bool mo_engine_is(const char *engine, const char *state)

@@ -201,6 +201,37 @@ static long long engine_folios(const char *name)
 	return folios;
 }
 
+/* Of each kind there are two; their counters go when they are unbound. */
+static const char * const kinds[][2] = {
+	{ "sim0", "sim1" }, { "dma0", "dma1" }, { "dsa0", "dsa1" },
+	{ "sdma0", "sdma1" },
+};
+
+static bool kind_used[ARRAY_SIZE(kinds)];
+
+static void look_at_kinds(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(kinds); i++)
+		kind_used[i] |= engine_folios(kinds[i][0]) > 0 ||
+				engine_folios(kinds[i][1]) > 0;
+}
+
+/* Each kind that is there has been seen to copy. */
+static bool kinds_were_used(void)
+{
+	bool good = true;
+	unsigned int i;
+
+	look_at_kinds();
+	for (i = 0; i < ARRAY_SIZE(kinds); i++)
+		MO_EXPECT(kind_used[i] || !mo_exists(MO_SYSFS "/engines/%s",
+						     kinds[i][0]),
+			  "neither %s nor %s", kinds[i][0], kinds[i][1]);
+	return good;
+}
+
 /* "sim0=10 cpu=2": what each has copied, and by those that went unread. */
 static void print_engines(const struct mo_counts *counts)
 {
@@ -224,6 +255,7 @@ static void progress(void)
 {
 	struct mo_counts n = mo_counts_since(&first);
 
+	look_at_kinds();
 	printf("stress: %llu s, %lld folios (", (mo_now_ms() - st->start) / 1000,
 	       n.engine + n.cpu);
 	print_engines(&n);
@@ -366,6 +398,7 @@ int main(int argc, char **argv)
 	MO_EXPECT(!died, "%u processes died", died);
 	MO_EXPECT(!st->wild, "%lld writes to memory that was given back", st->wild);
 	MO_EXPECT(n.engine + n.cpu > 0 || st->off, "nothing was copied");
+	good &= st->off || kinds_were_used();
 	good &= mo_adds_up();
 	good &= !st->wrong && !leaked;
 	if (!good)
