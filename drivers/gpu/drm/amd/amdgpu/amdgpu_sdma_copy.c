@@ -565,6 +565,8 @@ static void sdma_copy_kick(struct amdgpu_sdma_copy *sc)
 
 		/* Under the lock, as close() shuts the work out with it. */
 		spin_lock(&slot->lock);
+		/* A ring that was given up is another one after a reset. */
+		slot->failed_probes = 0;
 		if (!test_bit(SDMA_COPY_CLOSED, &sc->flags))
 			mod_delayed_work(system_unbound_wq, &slot->work, 0);
 		spin_unlock(&slot->lock);

@@ -794,8 +794,8 @@ static void slots_error_in_map(struct kunit *test)
 	expect_works(test, 0);
 }
 
-/* Three times nothing got through: nobody asks any more, until the end. */
-static void slots_dead_ring(struct kunit *test)
+/* Three times nothing gets through slot 0: nobody asks any more. */
+static void slots_test_give_up(struct kunit *test)
 {
 	struct slots_test *t = test->priv;
 	struct dma_fence *fence;
@@ -812,9 +812,30 @@ static void slots_dead_ring(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, slots_test_quiesced(t, 0));
 	expect_works(test, 1);
 	expect_awake_by(test, 0);
+}
 
+/* Until the end. */
+static void slots_dead_ring(struct kunit *test)
+{
+	struct slots_test *t = test->priv;
+
+	slots_test_give_up(test);
 	slots_test_fini_copy(t);
 	KUNIT_EXPECT_EQ(test, t->nr_cut_off, 1);
+}
+
+/* Or until there was a reset. */
+static void slots_dead_ring_is_reset(struct kunit *test)
+{
+	struct slots_test *t = test->priv;
+
+	slots_test_give_up(test);
+	slots_test_reset_begin(t);
+	slots_test_reset_end(t, true);
+	slots_test_step(t, 0);
+	expect_quiesced_soon(test, 0);
+	expect_works(test, 0);
+	expect_awake_by(test, 0);
 }
 
 /* A reset: with a copy on the ring, and one that was submitted meanwhile */
@@ -1073,6 +1094,7 @@ static struct kunit_case slots_test_cases[] = {
 	KUNIT_CASE(slots_error),
 	KUNIT_CASE(slots_error_in_map),
 	KUNIT_CASE_SLOW(slots_dead_ring),
+	KUNIT_CASE_SLOW(slots_dead_ring_is_reset),
 	KUNIT_CASE(slots_reset),
 	KUNIT_CASE(slots_reset_between),
 	KUNIT_CASE(slots_reset_fails),
