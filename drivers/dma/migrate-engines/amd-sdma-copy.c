@@ -27,12 +27,12 @@
  */
 #include <linux/bitmap.h>
 #include <linux/dma-fence.h>
-#include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
 #include "amd-sdma.h"
+#include "compare.h"
 
 /* How often, a jiffy apart, to try slots that are free and take no job. */
 #define ASDMA_TRIES	32
@@ -50,28 +50,11 @@ static bool asdma_compare = true;
 module_param_named(compare, asdma_compare, bool, 0644);
 MODULE_PARM_DESC(compare, "the CPU compares what was copied");
 
-static bool asdma_same(const struct migrate_offload_extent *extent)
-{
-	bool same = true;
-	size_t done;
-
-	for (done = 0; same && done < extent->len; done += PAGE_SIZE) {
-		void *src = kmap_local_pfn(PHYS_PFN(extent->src + done));
-		void *dst = kmap_local_pfn(PHYS_PFN(extent->dst + done));
-
-		same = !memcmp(src, dst, PAGE_SIZE);
-		kunmap_local(dst);
-		kunmap_local(src);
-		cond_resched();
-	}
-	return same;
-}
-
 static int asdma_check(struct asdma_batch *batch, unsigned int nr, int error)
 {
 	if (error || !READ_ONCE(asdma_compare))
 		return error;
-	return asdma_same(&batch->batch->extents[nr]) ? 0 : -EIO;
+	return migrate_extent_same(&batch->batch->extents[nr]) ? 0 : -EIO;
 }
 
 static void asdma_report(struct asdma_engine *engine, struct asdma_batch *batch,

@@ -68,6 +68,8 @@ static unsigned long asdma_revive(struct asdma_engine *engine)
 			migrate_offload_engine_failed(engine->engine);
 			return 0;
 		}
+		dev_dbg(&engine->sdma->adev.dev, "engine %s: tested\n",
+			engine->engine->name);
 		asdma_release(engine, ASDMA_UNTESTED);
 	}
 	err = migrate_offload_engine_recovered(engine->engine);
@@ -240,6 +242,14 @@ static void asdma_close(struct asdma_engine *engine)
 	asdma_hold(engine, ASDMA_CLOSED);
 }
 
+static const char *asdma_verdict(const struct asdma_engine *engine)
+{
+	if (engine->map.bounces)
+		return "but mappings would bounce";
+	return READ_ONCE(engine->flags) & ASDMA_UNTESTED ? "to be tested" :
+							   "tested";
+}
+
 static int asdma_probe(struct auxiliary_device *adev,
 		       const struct auxiliary_device_id *id)
 {
@@ -263,13 +273,13 @@ static int asdma_probe(struct auxiliary_device *adev,
 		goto err_free;
 	}
 	dev_info(&adev->dev,
-		 "engine %s: SDMA %u.%u.%u of %s, %u engines, %u slots of %u pages%s\n",
+		 "engine %s: SDMA %u.%u.%u of %s, %u engines, %u slots of %u pages, %s\n",
 		 engine->engine->name, engine->caps.sdma_version >> 16,
 		 engine->caps.sdma_version >> 8 & 0xff,
 		 engine->caps.sdma_version & 0xff, dev_name(sdma->dma_dev),
 		 engine->caps.nr_engines, engine->nr_slots,
 		 engine->caps.max_pages,
-		 engine->map.bounces ? ", but mappings would bounce" : "");
+		 asdma_verdict(engine));
 	asdma_set_ready(engine, true);
 	/* An event can have come before. */
 	if (READ_ONCE(engine->flags))

@@ -25,10 +25,10 @@
 #include <linux/completion.h>
 #include <linux/dma-fence.h>
 #include <linux/dma-mapping.h>
-#include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 
+#include "compare.h"
 #include "dmaengine.h"
 
 /*
@@ -299,23 +299,6 @@ static int mde_submit(struct migrate_offload_engine *handle,
 }
 
 /* For a provider that does not say what has failed. */
-static bool mde_same(phys_addr_t a, phys_addr_t b, size_t len)
-{
-	bool same = true;
-	size_t done;
-
-	for (done = 0; same && done < len; done += PAGE_SIZE) {
-		void *pa = kmap_local_pfn(PHYS_PFN(a + done));
-		void *pb = kmap_local_pfn(PHYS_PFN(b + done));
-
-		same = !memcmp(pa, pb, PAGE_SIZE);
-		kunmap_local(pb);
-		kunmap_local(pa);
-		cond_resched();
-	}
-	return same;
-}
-
 static void mde_compare(struct mde_job *job, struct mde_desc *desc)
 {
 	const struct migrate_offload_extent *extent;
@@ -323,7 +306,7 @@ static void mde_compare(struct mde_job *job, struct mde_desc *desc)
 
 	for (i = 0; !desc->error && i < desc->copy.nr; i++) {
 		extent = &job->batch->extents[desc->copy.first + i];
-		if (!mde_same(extent->src, extent->dst, extent->len))
+		if (!migrate_extent_same(extent))
 			desc->error = -EIO;
 	}
 }

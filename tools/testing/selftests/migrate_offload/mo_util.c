@@ -231,7 +231,7 @@ void mo_sim_calm(void)
 	}
 }
 
-/* Two engines of a kind, the simulated ones if there are no others. */
+/* One or two engines of a kind, the simulated ones if there are no others. */
 enum { SIM, DSA, SDMA, NR_ENGINE_KINDS };
 
 static const struct {
@@ -248,8 +248,7 @@ static unsigned int engine_kind(void)
 	unsigned int i;
 
 	for (i = NR_ENGINE_KINDS - 1; i > SIM; i--)
-		if (mo_exists(MO_SYSFS "/engines/%s", engines[i].names[0]) &&
-		    mo_exists(MO_SYSFS "/engines/%s", engines[i].names[1]))
+		if (mo_exists(MO_SYSFS "/engines/%s", engines[i].names[0]))
 			break;
 	return i;
 }
@@ -264,9 +263,15 @@ const char *mo_engine(unsigned int nr)
 	return engines[engine_kind()].names[nr];
 }
 
+/* Who has one card has one engine. */
+unsigned int mo_nr_engines(void)
+{
+	return mo_exists(MO_SYSFS "/engines/%s", mo_engine(1)) ? 2 : 1;
+}
+
 const char *mo_both_engines(void)
 {
-	return engines[engine_kind()].both;
+	return mo_nr_engines() > 1 ? engines[engine_kind()].both : mo_engine(0);
 }
 
 bool mo_engine_is(const char *engine, const char *state)

@@ -53,6 +53,7 @@ unsigned int mo_nr_sims(void);
  * machine has two of them, or else sim0 and sim1. One, or a list of both.
  */
 const char *mo_engine(unsigned int nr);
+unsigned int mo_nr_engines(void);
 const char *mo_both_engines(void);
 /* They are hardware's: what has nothing to do with these is tested elsewhere. */
 bool mo_have_hardware(void);
