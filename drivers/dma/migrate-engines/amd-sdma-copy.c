@@ -438,6 +438,8 @@ void asdma_hold(struct asdma_engine *engine, unsigned int flag)
 
 	spin_lock(&engine->lock);
 	WRITE_ONCE(engine->flags, engine->flags | flag);
+	if (flag & ASDMA_UNTESTED)
+		WRITE_ONCE(engine->upsets, engine->upsets + 1);
 	asdma_take_pending(engine, -ECANCELED, &over);
 	for (i = 0; i < engine->nr_slots; i++) {
 		engine->slots[i].polls = 0;
@@ -453,6 +455,19 @@ void asdma_release(struct asdma_engine *engine, unsigned int flags)
 	spin_lock(&engine->lock);
 	WRITE_ONCE(engine->flags, engine->flags & ~flags);
 	spin_unlock(&engine->lock);
+}
+
+/* A test was good that began after @upsets: is it still worth anything? */
+bool asdma_tested(struct asdma_engine *engine, unsigned int upsets)
+{
+	bool same;
+
+	spin_lock(&engine->lock);
+	same = engine->upsets == upsets;
+	if (same)
+		WRITE_ONCE(engine->flags, engine->flags & ~ASDMA_UNTESTED);
+	spin_unlock(&engine->lock);
+	return same;
 }
 
 /* No job is in flight, and none to come. */
@@ -487,7 +502,7 @@ static int asdma_reset(struct migrate_offload_engine *handle)
 		return -EBUSY;
 	err = asdma_test(engine);
 	if (!err)
-		asdma_release(engine, ASDMA_HALTED | ASDMA_UNTESTED);
+		asdma_release(engine, ASDMA_HALTED);
 	return err;
 }
 

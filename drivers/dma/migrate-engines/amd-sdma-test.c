@@ -166,21 +166,23 @@ unmap:
  *
  * Context: Process context; sleeps for seconds at most.
  *
- * Return: 0; -EILSEQ when the bytes are wrong, -ETIMEDOUT, -EAGAIN when the GPU
- * is asleep or being reset, -EBUSY when it has an earlier test still, or what
- * the provider says.
+ * Return: 0, and ASDMA_UNTESTED is cleared; -EILSEQ when the bytes are wrong,
+ * -ETIMEDOUT, -EAGAIN when the GPU is asleep or being reset, or was meanwhile,
+ * -EBUSY when it has an earlier test still, or what the provider says.
  */
 int asdma_test(struct asdma_engine *engine)
 {
+	unsigned int upsets = READ_ONCE(engine->upsets);
 	int err = 0;
 	u32 i;
 
-	if (engine->map.bounces)
-		return 0;
 	mutex_lock(&engine->test.lock);
-	for (i = 0; !err && i < engine->caps.nr_engines; i++)
+	for (i = 0; !err && !engine->map.bounces && i < engine->caps.nr_engines;
+	     i++)
 		err = asdma_test_slot(engine, i);
 	mutex_unlock(&engine->test.lock);
+	if (!err && !asdma_tested(engine, upsets))
+		err = -EAGAIN;
 	return err;
 }
 

@@ -70,7 +70,6 @@ static unsigned long asdma_revive(struct asdma_engine *engine)
 		}
 		dev_dbg(&engine->sdma->adev.dev, "engine %s: tested\n",
 			engine->engine->name);
-		asdma_release(engine, ASDMA_UNTESTED);
 	}
 	err = migrate_offload_engine_recovered(engine->engine);
 	if (err == -EBUSY)
@@ -199,11 +198,7 @@ static int asdma_prepare(struct asdma_engine *engine)
 		return err;
 	err = asdma_test(engine);
 	/* Asleep, or being reset: then later, and there is an event. */
-	if (err == -EAGAIN)
-		return 0;
-	if (!err)
-		asdma_release(engine, ASDMA_UNTESTED);
-	return err;
+	return err == -EAGAIN ? 0 : err;
 }
 
 static int asdma_register(struct asdma_engine *engine)

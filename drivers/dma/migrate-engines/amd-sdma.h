@@ -99,6 +99,7 @@ struct asdma_test {
  * @id: number in the name
  * @ready: registered, and not yet about to be unregistered
  * @flags: enum asdma_flag, changed under @lock
+ * @upsets: how often ASDMA_UNTESTED was set
  * @lock: of this and all that has no other; taken by events, which come with
  *	locks of the provider held, and held around its submit and quiesced
  * @free: batches that are not in use
@@ -126,6 +127,7 @@ struct asdma_engine {
 	int id;
 	bool ready;
 	unsigned int flags;
+	unsigned int upsets;
 	spinlock_t lock;		/* see above */
 	struct list_head free;
 	struct list_head pending;
@@ -153,6 +155,7 @@ int asdma_copy_create(struct asdma_engine *engine);
 void asdma_copy_destroy(struct asdma_engine *engine);
 void asdma_hold(struct asdma_engine *engine, unsigned int flag);
 void asdma_release(struct asdma_engine *engine, unsigned int flags);
+bool asdma_tested(struct asdma_engine *engine, unsigned int upsets);
 bool asdma_idle(struct asdma_engine *engine);
 
 int asdma_test_create(struct asdma_engine *engine);

@@ -37,6 +37,7 @@ struct fake {
 	bool lies;
 	bool halted;
 	int refuses;		/* with this */
+	bool upset;		/* be reset amid the next job */
 	unsigned int submitted;
 	unsigned int closed;
 	unsigned int closed_too_early;
@@ -164,6 +165,7 @@ static int fake_submit(struct amd_sdma_copy_dev *sdma, u32 slot,
 	struct fake *fake = to_fake(sdma);
 	struct fake_job *job = &fake->jobs[slot];
 	struct fake_fence *new = kzalloc(sizeof(*new), GFP_ATOMIC);
+	bool upset;
 	int err = 0;
 
 	if (!new || slot >= FAKE_SLOTS || !nr || nr > FAKE_MAX_PAIRS) {
@@ -191,7 +193,14 @@ static int fake_submit(struct amd_sdma_copy_dev *sdma, u32 slot,
 		dma_fence_signal(job->fence);
 	}
 out:
+	upset = fake->upset && !err;
+	if (upset)
+		fake->upset = false;
 	spin_unlock(&fake->lock);
+	if (upset) {
+		fake->drv->event(sdma, AMD_SDMA_COPY_RESET_PRE);
+		fake->drv->event(sdma, AMD_SDMA_COPY_RESET_DONE);
+	}
 	return err;
 }
 
@@ -748,6 +757,22 @@ static void asdma_reset_is_bad(struct kunit *test)
 	fake_gone(fake);
 }
 
+/* Amid a test: it was of the GPU before, so there is another. */
+static void asdma_reset_in_test(struct kunit *test)
+{
+	struct fake *fake = fake_bound(test);
+	struct asdma_engine *engine = fake_engine(fake);
+
+	fake_event(fake, AMD_SDMA_COPY_RESET_PRE);
+	fake->automatic = true;
+	fake->upset = true;
+	fake_event(fake, AMD_SDMA_COPY_RESET_DONE);
+	KUNIT_EXPECT_TRUE(test, eventually(!READ_ONCE(engine->flags)));
+	KUNIT_EXPECT_FALSE(test, fake->upset);
+	KUNIT_EXPECT_EQ(test, 2 * FAKE_ENGINES, fake->submitted);
+	fake_gone(fake);
+}
+
 static void asdma_suspend_in_flight(struct kunit *test)
 {
 	struct fake *fake = fake_bound(test);
@@ -828,6 +853,7 @@ static struct kunit_case asdma_cases[] = {
 	KUNIT_CASE(asdma_fence_comes_late),
 	KUNIT_CASE(asdma_reset_in_flight),
 	KUNIT_CASE(asdma_reset_is_bad),
+	KUNIT_CASE(asdma_reset_in_test),
 	KUNIT_CASE(asdma_suspend_in_flight),
 	KUNIT_CASE(asdma_remove_in_flight),
 	{}
