@@ -730,6 +730,7 @@ static bool test_held_destination(void)
 static bool says_poison(unsigned int k, unsigned int percent)
 {
 	long long corrupted = nr_corrupted();
+	long long refused = mo_refused("no_engine");
 	struct mo_counts before = mo_counts(), n;
 	struct mo_mem mem;
 	bool good = true;
@@ -747,8 +748,13 @@ static bool says_poison(unsigned int k, unsigned int percent)
 	MO_EXPECT(mo_folios_on(&mem, to) == mem.nr, "%u", mo_folios_on(&mem, to));
 	MO_EXPECT(mo_bad_bytes(&mem) == 0, "%zu", mo_bad_bytes(&mem));
 	MO_EXPECT(n.offered == mem.nr, "%lld", n.offered);
-	MO_EXPECT(percent < 100 || n.failed == mem.nr, "%lld", n.failed);
-	MO_EXPECT(n.failed + n.engine == mem.nr, "%lld + %lld", n.failed, n.engine);
+	/* Not asked, once it has not let go in time: all is emulated here. */
+	refused = mo_refused("no_engine") - refused;
+	MO_EXPECT(!refused || !mo_engine_is("sim0", "online"), "%lld", refused);
+	MO_EXPECT(percent < 100 || (n.failed && !n.engine), "%lld, %lld",
+		  n.failed, n.engine);
+	MO_EXPECT(n.failed + n.engine + refused == mem.nr, "%lld + %lld + %lld",
+		  n.failed, n.engine, refused);
 	MO_EXPECT(n.quarantined == 0, "%lld", n.quarantined);
 	MO_EXPECT(early == 0, "%d", early);
 	MO_EXPECT(nr_corrupted() == corrupted, "%lld", nr_corrupted());
