@@ -83,15 +83,17 @@ struct amd_sdma_copy_pair {
  *	auxiliary device is removed next, when the SDMA has been stopped;
  *	whatever is still in flight then is quiesced by that.
  * @AMD_SDMA_COPY_RESET_PRE: the GPU is about to be reset, possibly because
- *	another GPU of the same hive hangs. Jobs in flight will end with an
- *	error, which can be before the reset is over; they are not run again.
+ *	another GPU of the same hive hangs. Jobs in flight are not run again.
+ *	They will end with an error, which can be before the reset is over; if
+ *	the reset fails, their fences may never be signalled.
  * @AMD_SDMA_COPY_RESET_DONE: the reset was good, jobs can be submitted again,
  *	once their slots are quiesced
  * @AMD_SDMA_COPY_RESET_FAILED: it was not. Nothing can be submitted until a
  *	later reset is good. Jobs that were in flight are not quiesced.
  * @AMD_SDMA_COPY_SUSPEND: the GPU is about to be powered down; jobs in flight
  *	are waited for, after this event
- * @AMD_SDMA_COPY_RESUME: the GPU is up again, jobs can be submitted
+ * @AMD_SDMA_COPY_RESUME: the GPU is up again, jobs can be submitted soon: until
+ *	its runtime PM has noticed, they get -EAGAIN
  *
  * An event is advice, apart from STOP: whoever ignores it gets an error from
  * &amd_sdma_copy_ops.submit instead. Events come one at a time. They tell of

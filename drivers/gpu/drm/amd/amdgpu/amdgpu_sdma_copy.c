@@ -160,7 +160,9 @@ static void sdma_copy_done(struct dma_fence *fence, struct dma_fence_cb *cb)
 	/* Another job can come from here on, with the same callback. */
 	sdma_copy_set_state(slot, state);
 	wake_up_all(&sc->wait);
-	mod_delayed_work(system_unbound_wq, &slot->work, delay);
+	if (state == SDMA_COPY_FAILED)
+		mod_delayed_work(sc->wq, &slot->work, delay);
+	mod_delayed_work(system_unbound_wq, &slot->stock, 0);
 }
 
 static struct amdgpu_job *sdma_copy_alloc_job(struct amdgpu_sdma_copy_slot *slot)
@@ -215,10 +217,7 @@ static struct dma_fence *sdma_copy_push(struct amdgpu_sdma_copy_slot *slot,
 	return fence;
 }
 
-/*
- * Make the slot's jobs of tomorrow. Only its work does, and open() before
- * there is one.
- */
+/* Only the slot's work for it does this, and open() before there is one. */
 static int sdma_copy_stock(struct amdgpu_sdma_copy_slot *slot)
 {
 	while (READ_ONCE(slot->nr_jobs) < ARRAY_SIZE(slot->jobs)) {
@@ -231,6 +230,29 @@ static int sdma_copy_stock(struct amdgpu_sdma_copy_slot *slot)
 		spin_unlock(&slot->lock);
 	}
 	return 0;
+}
+
+/* Make the slot's jobs of tomorrow. */
+static void sdma_copy_stock_work(struct work_struct *work)
+{
+	struct amdgpu_sdma_copy_slot *slot =
+		container_of(to_delayed_work(work),
+			     struct amdgpu_sdma_copy_slot, stock);
+
+	if (sdma_copy_stock(slot))
+		queue_delayed_work(system_unbound_wq, &slot->stock, HZ);
+}
+
+/* Memory is waiting for what this is for: so there is one in the stock. */
+static struct amdgpu_job *sdma_copy_get_job(struct amdgpu_sdma_copy_slot *slot)
+{
+	struct amdgpu_job *job = NULL;
+
+	spin_lock(&slot->lock);
+	if (slot->nr_jobs)
+		job = slot->jobs[--slot->nr_jobs];
+	spin_unlock(&slot->lock);
+	return job ?: sdma_copy_alloc_job(slot);
 }
 
 static int sdma_copy_init_entity(struct amdgpu_sdma_copy_slot *slot)
@@ -263,7 +285,7 @@ static int sdma_copy_probe(struct amdgpu_sdma_copy_slot *slot)
 	r = sdma_copy_init_entity(slot);
 	if (r)
 		goto put;
-	job = sdma_copy_alloc_job(slot);
+	job = sdma_copy_get_job(slot);
 	if (!job) {
 		r = -ENOMEM;
 		goto put;
@@ -290,14 +312,11 @@ static void sdma_copy_work(struct work_struct *work)
 	struct amdgpu_sdma_copy_slot *slot =
 		container_of(to_delayed_work(work),
 			     struct amdgpu_sdma_copy_slot, work);
-	int r = 0;
 
 	if (sdma_copy_state(slot) == SDMA_COPY_FAILED &&
 	    slot->failed_probes < SDMA_COPY_MAX_PROBES &&
-	    !sdma_copy_may_run(slot->sc))
-		r = sdma_copy_probe(slot);
-	if (sdma_copy_stock(slot) || r)
-		queue_delayed_work(system_unbound_wq, &slot->work, HZ);
+	    !sdma_copy_may_run(slot->sc) && sdma_copy_probe(slot))
+		queue_delayed_work(slot->sc->wq, &slot->work, HZ);
 }
 
 /*
@@ -326,8 +345,9 @@ static int sdma_copy_submit(struct amd_sdma_copy_dev *dev, u32 nr_slot,
 
 	spin_lock(&slot->lock);
 	r = sdma_copy_may_run(sc);
+	/* One stays, for when this fails. */
 	if (!r && (sdma_copy_state(slot) != SDMA_COPY_IDLE ||
-		   slot->nr_jobs < 2))
+		   slot->nr_jobs < 3))
 		r = -EBUSY;
 	if (r) {
 		spin_unlock(&slot->lock);
@@ -436,6 +456,7 @@ static void sdma_copy_fini_slot(struct amdgpu_sdma_copy_slot *slot)
 	if (fence && dma_fence_remove_callback(fence, &slot->cb))
 		sdma_copy_pm_put(slot->sc);
 	cancel_delayed_work_sync(&slot->work);
+	cancel_delayed_work_sync(&slot->stock);
 	slot->state = SDMA_COPY_OFF;
 
 	drm_sched_entity_fini(&slot->entity);
@@ -503,13 +524,15 @@ static int sdma_copy_open(struct amd_sdma_copy_dev *dev,
 	r = pm_runtime_resume_and_get(adev->dev);
 	if (r < 0)
 		goto detach;
-	clear_bit(SDMA_COPY_CLOSED, &sc->flags);
 	sdma_copy_find_table(sc, &table);
 	for (i = 0; i < ARRAY_SIZE(sc->slots); i++) {
 		r = sdma_copy_init_slot(&sc->slots[i], table);
 		if (r)
 			goto fini;
 	}
+	/* From here on there are works, and must be slots for them. */
+	smp_mb__before_atomic();
+	clear_bit(SDMA_COPY_CLOSED, &sc->flags);
 	sdma_copy_pm_put(sc);
 
 	*caps = (struct amd_sdma_copy_caps) {
@@ -522,7 +545,6 @@ static int sdma_copy_open(struct amd_sdma_copy_dev *dev,
 	return 0;
 
 fini:
-	set_bit(SDMA_COPY_CLOSED, &sc->flags);
 	while (i--)
 		sdma_copy_fini_slot(&sc->slots[i]);
 	sdma_copy_pm_put(sc);
@@ -536,10 +558,13 @@ static void sdma_copy_close(struct amd_sdma_copy_dev *dev)
 	struct amdgpu_sdma_copy *sc = to_sdma_copy(dev);
 	unsigned int i;
 
+	/* To wake it up gives slots that have failed another chance. */
+	pm_runtime_get_sync(sc->adev->dev);
 	wait_event(sc->wait, sdma_copy_all_quiesced(sc));
 	sdma_copy_shut(sc, SDMA_COPY_CLOSED);
 	sdma_copy_detach(sc);
-	pm_runtime_get_sync(sc->adev->dev);
+	/* Callbacks of earlier jobs may not have returned, interrupts off. */
+	synchronize_rcu();
 	for (i = 0; i < ARRAY_SIZE(sc->slots); i++)
 		sdma_copy_fini_slot(&sc->slots[i]);
 	sdma_copy_pm_put(sc);
@@ -567,8 +592,10 @@ static void sdma_copy_kick(struct amdgpu_sdma_copy *sc)
 		spin_lock(&slot->lock);
 		/* A ring that was given up is another one after a reset. */
 		slot->failed_probes = 0;
-		if (!test_bit(SDMA_COPY_CLOSED, &sc->flags))
-			mod_delayed_work(system_unbound_wq, &slot->work, 0);
+		if (!test_bit(SDMA_COPY_CLOSED, &sc->flags)) {
+			mod_delayed_work(sc->wq, &slot->work, 0);
+			mod_delayed_work(system_unbound_wq, &slot->stock, 0);
+		}
 		spin_unlock(&slot->lock);
 	}
 }
@@ -719,6 +746,21 @@ void amdgpu_sdma_copy_fini(struct amdgpu_device *adev)
 	wake_up_all(&sc->wait);
 
 	auxiliary_device_delete(&sc->dev.adev);
+}
+
+/**
+ * amdgpu_sdma_copy_free - nobody resets the GPU any more
+ *
+ * @adev: amdgpu_device pointer
+ *
+ * Frees what amdgpu_sdma_copy_fini() has left for who does.
+ */
+void amdgpu_sdma_copy_free(struct amdgpu_device *adev)
+{
+	struct amdgpu_sdma_copy *sc = adev->sdma_copy;
+
+	if (!sc)
+		return;
 	adev->sdma_copy = NULL;
 	auxiliary_device_uninit(&sc->dev.adev);
 }
@@ -812,7 +854,11 @@ static unsigned int sdma_copy_find_rings(struct amdgpu_device *adev,
 
 static void sdma_copy_release(struct device *dev)
 {
-	kfree(to_sdma_copy(to_amd_sdma_copy_dev(to_auxiliary_dev(dev))));
+	struct auxiliary_device *adev = to_auxiliary_dev(dev);
+	struct amdgpu_sdma_copy *sc = to_sdma_copy(to_amd_sdma_copy_dev(adev));
+
+	destroy_workqueue(sc->wq);
+	kfree(sc);
 }
 
 /**
@@ -838,6 +884,13 @@ struct amdgpu_sdma_copy *amdgpu_sdma_copy_create(struct amdgpu_device *adev)
 		kfree(sc);
 		return NULL;
 	}
+	/* Memory is waiting for what has failed. */
+	sc->wq = alloc_workqueue("amdgpu_sdma_copy",
+				 WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	if (!sc->wq) {
+		kfree(sc);
+		return NULL;
+	}
 	sc->adev = adev;
 	set_bit(SDMA_COPY_CLOSED, &sc->flags);
 	mutex_init(&sc->event_lock);
@@ -849,23 +902,19 @@ struct amdgpu_sdma_copy *amdgpu_sdma_copy_create(struct amdgpu_device *adev)
 		slot->ring = sc->rings[i % sc->nr_rings];
 		spin_lock_init(&slot->lock);
 		INIT_DELAYED_WORK(&slot->work, sdma_copy_work);
+		INIT_DELAYED_WORK(&slot->stock, sdma_copy_stock_work);
 	}
 	sc->dev.dma_dev = adev->dev;
 	sc->dev.ops = &sdma_copy_ops;
 	sc->dev.adev.name = AMD_SDMA_COPY_DEV_NAME;
 	sc->dev.adev.dev.parent = adev->dev;
 	sc->dev.adev.dev.release = sdma_copy_release;
+	/* There are events; and a GPU that sleeps is to sleep through. */
+	device_set_pm_not_required(&sc->dev.adev.dev);
 	return sc;
 }
 
-/**
- * amdgpu_sdma_copy_init - offer the SDMA to other drivers, if it can be
- *
- * @adev: amdgpu_device pointer
- *
- * Called when the GPU is up. The GPU works without it, so there is no error.
- */
-void amdgpu_sdma_copy_init(struct amdgpu_device *adev)
+static void sdma_copy_offer(struct amdgpu_device *adev)
 {
 	struct amdgpu_sdma_copy *sc;
 	int r;
@@ -879,7 +928,7 @@ void amdgpu_sdma_copy_init(struct amdgpu_device *adev)
 			  pci_dev_id(adev->pdev);
 	r = auxiliary_device_init(&sc->dev.adev);
 	if (r) {
-		kfree(sc);
+		sdma_copy_release(&sc->dev.adev.dev);
 		goto err;
 	}
 	adev->sdma_copy = sc;
@@ -893,6 +942,28 @@ void amdgpu_sdma_copy_init(struct amdgpu_device *adev)
 
 err:
 	dev_warn(adev->dev, "cannot offer the SDMA to other drivers (%d)\n", r);
+}
+
+/* GPUs of a hive come up in a work, and are probed at any time. */
+static DEFINE_MUTEX(sdma_copy_ready_lock);
+
+/**
+ * amdgpu_sdma_copy_ready - offer the SDMA to other drivers, if it can be
+ *
+ * @adev: amdgpu_device pointer
+ * @what: what it has got to; it is offered when it has got to both
+ *
+ * The GPU works without it, so there is no error.
+ */
+void amdgpu_sdma_copy_ready(struct amdgpu_device *adev,
+			    enum amdgpu_sdma_copy_ready what)
+{
+	mutex_lock(&sdma_copy_ready_lock);
+	adev->sdma_copy_ready |= what;
+	if (adev->sdma_copy_ready ==
+	    (AMDGPU_SDMA_COPY_UP | AMDGPU_SDMA_COPY_PROBED))
+		sdma_copy_offer(adev);
+	mutex_unlock(&sdma_copy_ready_lock);
 }
 
 #if IS_ENABLED(CONFIG_DRM_AMDGPU_SDMA_COPY_KUNIT_TEST)

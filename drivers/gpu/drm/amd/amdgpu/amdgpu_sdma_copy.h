@@ -22,11 +22,19 @@ struct amdgpu_device;
 #define AMDGPU_SDMA_COPY_GART_PAGES \
 	(AMDGPU_SDMA_COPY_SLOTS * 2 * AMDGPU_SDMA_COPY_PAGES)
 
+/* What a GPU has got to: its hive is up; its probe cannot fail any more */
+enum amdgpu_sdma_copy_ready {
+	AMDGPU_SDMA_COPY_UP	= 1,
+	AMDGPU_SDMA_COPY_PROBED	= 2,
+};
+
 #ifdef CONFIG_DRM_AMDGPU_SDMA_COPY
 u64 amdgpu_sdma_copy_gart_pages(struct amdgpu_device *adev);
-void amdgpu_sdma_copy_init(struct amdgpu_device *adev);
+void amdgpu_sdma_copy_ready(struct amdgpu_device *adev,
+			    enum amdgpu_sdma_copy_ready what);
 void amdgpu_sdma_copy_stop(struct amdgpu_device *adev);
 void amdgpu_sdma_copy_fini(struct amdgpu_device *adev);
+void amdgpu_sdma_copy_free(struct amdgpu_device *adev);
 void amdgpu_sdma_copy_suspend(struct amdgpu_device *adev);
 void amdgpu_sdma_copy_resume(struct amdgpu_device *adev);
 void amdgpu_sdma_copy_reset_pre(struct amdgpu_device *adev);
@@ -37,9 +45,11 @@ static inline u64 amdgpu_sdma_copy_gart_pages(struct amdgpu_device *adev)
 	return 0;
 }
 
-static inline void amdgpu_sdma_copy_init(struct amdgpu_device *adev) { }
+static inline void amdgpu_sdma_copy_ready(struct amdgpu_device *adev,
+					  enum amdgpu_sdma_copy_ready what) { }
 static inline void amdgpu_sdma_copy_stop(struct amdgpu_device *adev) { }
 static inline void amdgpu_sdma_copy_fini(struct amdgpu_device *adev) { }
+static inline void amdgpu_sdma_copy_free(struct amdgpu_device *adev) { }
 static inline void amdgpu_sdma_copy_suspend(struct amdgpu_device *adev) { }
 static inline void amdgpu_sdma_copy_resume(struct amdgpu_device *adev) { }
 static inline void amdgpu_sdma_copy_reset_pre(struct amdgpu_device *adev) { }

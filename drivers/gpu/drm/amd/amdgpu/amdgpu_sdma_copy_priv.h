@@ -33,8 +33,8 @@ struct amdgpu_ring;
 	 sizeof(u32) * (AMD_SDMA_MAP_PTES_DW + \
 			4 * AMDGPU_SDMA_COPY_PAGES * AMD_SDMA_PTES_PER_PAGE))
 
-/* Jobs that are ready for a slot: for this copy and the next */
-#define SDMA_COPY_STOCK		4
+/* Jobs that are ready for a slot: for this copy, the next, and a failure */
+#define SDMA_COPY_STOCK		5
 
 /**
  * enum sdma_copy_state - state of a slot
@@ -87,7 +87,9 @@ enum sdma_copy_flags {
  * @jobs: ready to be submitted
  * @nr_jobs: number of them
  * @failed_probes: in a row
- * @work: makes jobs, and finds out whether those that failed have ended
+ * @work: finds out whether jobs that failed have ended; does not allocate, as
+ *	long as there is one in stock
+ * @stock: makes jobs
  */
 struct amdgpu_sdma_copy_slot {
 	struct amdgpu_sdma_copy *sc;
@@ -105,6 +107,7 @@ struct amdgpu_sdma_copy_slot {
 	unsigned int nr_jobs;
 	unsigned int failed_probes;
 	struct delayed_work work;
+	struct delayed_work stock;
 };
 
 /**
@@ -119,6 +122,7 @@ struct amdgpu_sdma_copy_slot {
  * @event_lock: of @drv; one event at a time. Taken while the GPU is reset.
  * @drv: the auxiliary driver, from open() to close()
  * @wait: to wait for slots
+ * @wq: for what memory reclaim can wait for
  * @slots: the slots
  */
 struct amdgpu_sdma_copy {
@@ -132,6 +136,7 @@ struct amdgpu_sdma_copy {
 	struct mutex event_lock;	/* @drv; one event at a time */
 	struct amd_sdma_copy_drv *drv;
 	wait_queue_head_t wait;
+	struct workqueue_struct *wq;
 	struct amdgpu_sdma_copy_slot slots[AMDGPU_SDMA_COPY_SLOTS];
 };
 

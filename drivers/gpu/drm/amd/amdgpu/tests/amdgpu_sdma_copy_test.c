@@ -55,6 +55,8 @@ struct slots_test {
 	struct amd_sdma_copy_dev *copy_dev;
 	struct amd_sdma_copy_caps caps;
 	int open_error;
+	bool open_fails;
+	bool reset_in_open;
 	enum amd_sdma_copy_event events[SLOTS_TEST_EVENTS];
 	unsigned int nr_events;
 };
@@ -282,7 +284,8 @@ static void slots_test_reset_begin(struct slots_test *t)
 	bool cookie;
 
 	for (i = 0; i < SLOTS_TEST_RINGS; i++)
-		drm_sched_stop(t->scheds[i], NULL);
+		if (t->scheds[i]->ready)
+			drm_sched_stop(t->scheds[i], NULL);
 	cookie = dma_fence_begin_signalling();
 	amdgpu_sdma_copy_reset_pre(t->adev);
 	dma_fence_end_signalling(cookie);
@@ -294,8 +297,12 @@ static void slots_test_reset_end(struct slots_test *t, bool good)
 	bool cookie;
 
 	slots_test_lose(t);
-	for (i = 0; i < SLOTS_TEST_RINGS; i++)
-		drm_sched_start(t->scheds[i]);
+	/* If it is not good, rings do not work, and are not started. */
+	for (i = 0; i < SLOTS_TEST_RINGS; i++) {
+		t->scheds[i]->ready = good;
+		if (good)
+			drm_sched_start(t->scheds[i]);
+	}
 	cookie = dma_fence_begin_signalling();
 	amdgpu_sdma_copy_reset_done(t->adev, good);
 	dma_fence_end_signalling(cookie);
@@ -310,6 +317,14 @@ static int slots_test_alloc_ib(struct amdgpu_sdma_copy_slot *slot)
 	struct slots_test *t = slots_test;
 	unsigned int i = slot - slot->sc->slots;
 
+	if (t->open_fails && i == 2)
+		return -ENOMEM;
+	if (t->reset_in_open && i == 1) {
+		amdgpu_sdma_copy_reset_pre(t->adev);
+		amdgpu_sdma_copy_reset_done(t->adev, true);
+		/* For works that there must not be. */
+		msleep(50);
+	}
 	t->ibs[i] = kvmalloc(SDMA_COPY_IB_SIZE, GFP_KERNEL);
 	if (!t->ibs[i])
 		return -ENOMEM;
@@ -359,9 +374,13 @@ static void slots_test_event(struct amd_sdma_copy_dev *dev,
 			     enum amd_sdma_copy_event event)
 {
 	struct slots_test *t = slots_test;
+	struct dma_fence *fence;
 
 	if (t->nr_events < SLOTS_TEST_EVENTS)
 		t->events[t->nr_events++] = event;
+	/* It may call these; there is nothing to copy. */
+	dev->ops->quiesced(dev, 0);
+	KUNIT_EXPECT_NE(t->test, 0, dev->ops->submit(dev, 0, NULL, 0, &fence));
 }
 
 static const struct auxiliary_device_id slots_test_ids[] = {
@@ -404,6 +423,20 @@ static void slots_test_fini_pm(void *dev)
 	pm_runtime_put_noidle(dev);
 }
 
+/* A reset may be going on all the time, and finds nothing. */
+static void slots_test_take_away(struct slots_test *t)
+{
+	amdgpu_sdma_copy_fini(t->adev);
+	amdgpu_sdma_copy_reset_pre(t->adev);
+	amdgpu_sdma_copy_reset_done(t->adev, true);
+	KUNIT_EXPECT_FALSE(t->test,
+			   delayed_work_pending(&t->sc->slots[0].work));
+	KUNIT_EXPECT_FALSE(t->test,
+			   delayed_work_pending(&t->sc->slots[0].stock));
+	amdgpu_sdma_copy_free(t->adev);
+	KUNIT_EXPECT_NULL(t->test, t->adev->sdma_copy);
+}
+
 /* As amdgpu_device_fini_hw() does it; what hangs is given an error. */
 static void slots_test_fini_copy(void *arg)
 {
@@ -420,7 +453,7 @@ static void slots_test_fini_copy(void *arg)
 		while (!list_empty(&t->rings[i]))
 			slots_test_fail(t, i, -ECANCELED);
 	}
-	amdgpu_sdma_copy_fini(t->adev);
+	slots_test_take_away(t);
 }
 
 static void slots_test_init_gpu(struct kunit *test, struct slots_test *t)
@@ -640,7 +673,7 @@ static void expect_works(struct kunit *test, u32 slot)
 	u32 ring = slot % t->caps.nr_engines;
 	struct dma_fence *fence;
 
-	((u32 *)t->ram)[40 * PAGE_SIZE / sizeof(u32)] = 0;
+	memset((u32 *)t->ram + 40 * PAGE_SIZE / sizeof(u32), 0, PAGE_SIZE);
 	fence = slots_test_start(t, slot, 0, 40);
 	slots_test_step(t, ring);
 	slots_test_step(t, ring);
@@ -739,6 +772,57 @@ static void slots_open_once(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 1, device_attach(&t->sc->dev.adev.dev));
 	KUNIT_ASSERT_PTR_EQ(test, t->copy_dev, &t->sc->dev);
 	expect_works(test, 0);
+}
+
+static void slots_test_reopen(struct slots_test *t)
+{
+	device_release_driver(&t->copy_dev->adev.dev);
+	t->copy_dev = NULL;
+	KUNIT_EXPECT_GE(t->test, device_attach(&t->sc->dev.adev.dev), 0);
+}
+
+static unsigned int slots_test_works(struct slots_test *t)
+{
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < AMDGPU_SDMA_COPY_SLOTS; i++)
+		nr += !!delayed_work_pending(&t->sc->slots[i].work) +
+		      !!delayed_work_pending(&t->sc->slots[i].stock);
+	return nr;
+}
+
+/* There are no works on slots that are not set up yet. */
+static void slots_open_amid_reset(struct kunit *test)
+{
+	struct slots_test *t = test->priv;
+	u32 i;
+
+	t->reset_in_open = true;
+	slots_test_reopen(t);
+	KUNIT_ASSERT_PTR_EQ(test, t->copy_dev, &t->sc->dev);
+	KUNIT_EXPECT_EQ(test, slots_test_works(t), 0);
+	for (i = 0; i < AMDGPU_SDMA_COPY_SLOTS; i++) {
+		KUNIT_EXPECT_EQ(test, t->sc->slots[i].nr_jobs, SDMA_COPY_STOCK);
+		expect_works(test, i);
+	}
+	expect_awake_by(test, 0);
+}
+
+/* Half of it is taken back, and another time it works. */
+static void slots_open_fails(struct kunit *test)
+{
+	struct slots_test *t = test->priv;
+
+	t->open_fails = true;
+	t->reset_in_open = true;
+	slots_test_reopen(t);
+	KUNIT_EXPECT_EQ(test, t->open_error, -ENOMEM);
+	KUNIT_EXPECT_EQ(test, slots_test_works(t), 0);
+	expect_awake_by(test, 0);
+
+	t->open_fails = false;
+	KUNIT_ASSERT_EQ(test, 1, device_attach(&t->sc->dev.adev.dev));
+	expect_works(test, 3);
 }
 
 /*
@@ -899,16 +983,17 @@ static void slots_reset_fails(struct kunit *test)
 	slots_test_step(t, 0);
 	slots_test_reset_begin(t);
 	slots_test_reset_end(t, false);
-	slots_test_wait(t, fence, -ECANCELED);
-	dma_fence_put(fence);
 	KUNIT_EXPECT_EQ(test, -EAGAIN, slots_test_submit_one(t, 1, 0, 41,
 							     &other));
 	msleep(100);
 	KUNIT_EXPECT_TRUE(test, list_empty(&t->rings[0]));
+	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(fence));
 	KUNIT_EXPECT_FALSE(test, slots_test_quiesced(t, 0));
 
 	slots_test_reset_begin(t);
 	slots_test_reset_end(t, true);
+	slots_test_wait(t, fence, -ECANCELED);
+	dma_fence_put(fence);
 	slots_test_step(t, 0);
 	expect_quiesced_soon(test, 0);
 	expect_works(test, 0);
@@ -948,6 +1033,65 @@ static void slots_suspend(struct kunit *test)
 	amdgpu_sdma_copy_resume(t->adev);
 	expect_works(test, 0);
 	expect_events(test, 2, AMD_SDMA_COPY_SUSPEND, AMD_SDMA_COPY_RESUME);
+	expect_awake_by(test, 0);
+}
+
+struct slots_test_gpu {
+	struct delayed_work work;
+	struct slots_test *t;
+};
+
+static void slots_test_run_ring(struct work_struct *work)
+{
+	struct slots_test *t = container_of(to_delayed_work(work),
+					    struct slots_test_gpu, work)->t;
+	struct slots_test_job *hw;
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		hw = slots_test_next(t, 0);
+		if (!hw || !slots_test_execute(t, hw))
+			return;
+		slots_test_end(hw);
+	}
+}
+
+/* What is in flight is waited for. */
+static void slots_test_waits(struct kunit *test,
+			     void (*wait)(struct amdgpu_device *adev))
+{
+	struct slots_test *t = test->priv;
+	struct slots_test_gpu gpu = { .t = t };
+	struct dma_fence *fence = slots_test_start(t, 0, 0, 40);
+
+	INIT_DELAYED_WORK_ONSTACK(&gpu.work, slots_test_run_ring);
+	schedule_delayed_work(&gpu.work, HZ / 5);
+	wait(t->adev);
+	KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(fence));
+	KUNIT_EXPECT_TRUE(test, slots_test_quiesced(t, 0));
+	flush_delayed_work(&gpu.work);
+	destroy_delayed_work_on_stack(&gpu.work);
+	slots_test_wait(t, fence, 0);
+	dma_fence_put(fence);
+}
+
+static void slots_suspend_in_flight(struct kunit *test)
+{
+	struct slots_test *t = test->priv;
+
+	slots_test_waits(test, amdgpu_sdma_copy_suspend);
+	amdgpu_sdma_copy_resume(t->adev);
+	expect_works(test, 0);
+	expect_awake_by(test, 0);
+}
+
+static void slots_stop_in_flight(struct kunit *test)
+{
+	struct slots_test *t = test->priv;
+
+	slots_test_waits(test, amdgpu_sdma_copy_stop);
+	slots_test_take_away(t);
+	KUNIT_EXPECT_EQ(test, t->nr_cut_off, 0);
 	expect_awake_by(test, 0);
 }
 
@@ -993,9 +1137,8 @@ static void slots_stop(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, slots_test_quiesced(t, 0));
 	dma_fence_put(fence);
 
-	amdgpu_sdma_copy_fini(t->adev);
+	slots_test_take_away(t);
 	KUNIT_EXPECT_EQ(test, t->nr_cut_off, 1);
-	KUNIT_EXPECT_NULL(test, t->adev->sdma_copy);
 	expect_awake_by(test, 0);
 }
 
@@ -1008,7 +1151,7 @@ static void slots_stop_silent(struct kunit *test)
 	fence = slots_test_start(t, 0, 0, 40);
 	slots_test_step(t, 0);
 	amdgpu_sdma_copy_stop(t->adev);
-	amdgpu_sdma_copy_fini(t->adev);
+	slots_test_take_away(t);
 	KUNIT_EXPECT_EQ(test, t->nr_cut_off, 1);
 	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(fence));
 	expect_awake_by(test, 0);
@@ -1024,7 +1167,7 @@ static void slots_stop_idle(struct kunit *test)
 
 	expect_works(test, 0);
 	amdgpu_sdma_copy_stop(t->adev);
-	amdgpu_sdma_copy_fini(t->adev);
+	slots_test_take_away(t);
 	KUNIT_EXPECT_EQ(test, t->nr_cut_off, 0);
 	expect_awake_by(test, 0);
 }
@@ -1091,6 +1234,8 @@ static struct kunit_case slots_test_cases[] = {
 	KUNIT_CASE(slots_copy),
 	KUNIT_CASE(slots_busy),
 	KUNIT_CASE(slots_open_once),
+	KUNIT_CASE(slots_open_amid_reset),
+	KUNIT_CASE(slots_open_fails),
 	KUNIT_CASE(slots_error),
 	KUNIT_CASE(slots_error_in_map),
 	KUNIT_CASE_SLOW(slots_dead_ring),
@@ -1100,6 +1245,8 @@ static struct kunit_case slots_test_cases[] = {
 	KUNIT_CASE(slots_reset_fails),
 	KUNIT_CASE(slots_vram_lost),
 	KUNIT_CASE(slots_suspend),
+	KUNIT_CASE(slots_suspend_in_flight),
+	KUNIT_CASE(slots_stop_in_flight),
 	KUNIT_CASE(slots_runtime_suspend),
 	KUNIT_CASE_SLOW(slots_stop),
 	KUNIT_CASE_SLOW(slots_stop_silent),
