@@ -307,6 +307,9 @@ static int asdma_enqueue(struct asdma_engine *engine, struct asdma_batch *batch,
 	batch->error = 0;
 	list_add_tail(&batch->node, &engine->pending);
 	asdma_feed(engine, over);
+	/* Nothing is in flight whose end would make room for it. */
+	if (!batch->error && !batch->next && !engine->nr_flying)
+		batch->error = -EBUSY;
 	/* None of it: then it is refused, and not an error of the engine. */
 	if (!batch->error || batch->next)
 		return 0;

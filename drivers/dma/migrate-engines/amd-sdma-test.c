@@ -2,10 +2,10 @@
 /*
  * Migration engines on the SDMA of AMD GPUs: does it copy?
  *
- * Copies a few pages with each SDMA engine of the GPU, in another order than
- * they lie in memory, into every other page of a larger block, and compares all
- * of that. Harmless: nobody else has these pages, and if the GPU does not let
- * go of them, they are kept.
+ * Copies a few pages in each slot, and so with each SDMA engine of the GPU, in
+ * another order than they lie in memory, into every other page of a larger
+ * block, and compares all of that. Harmless: nobody else has these pages, and if
+ * the GPU does not let go of them, they are kept.
  */
 #include <linux/delay.h>
 #include <linux/dma-fence.h>
@@ -151,8 +151,9 @@ static int asdma_test_slot(struct asdma_engine *engine, u32 slot)
 				      msecs_to_jiffies(ASDMA_TEST_MS));
 	err = left > 0 ? min(dma_fence_get_status(fence), 0) : -ETIMEDOUT;
 	dma_fence_put(fence);
-	if (!asdma_test_quiesces(engine, slot))
-		return err ?: -ETIMEDOUT;
+	/* A good fence says that it has; the slot may have another job by now. */
+	if (err && !asdma_test_quiesces(engine, slot))
+		return err;
 unmap:
 	asdma_test_unmap(engine);
 	if (!err && !asdma_test_is_good(test, slot))
@@ -161,7 +162,7 @@ unmap:
 }
 
 /**
- * asdma_test() - does each SDMA engine of the GPU copy?
+ * asdma_test() - does each slot, and so each SDMA engine of the GPU, copy?
  * @engine: with nothing in flight; the device has been opened
  *
  * Context: Process context; sleeps for seconds at most.
@@ -177,12 +178,15 @@ int asdma_test(struct asdma_engine *engine)
 	u32 i;
 
 	mutex_lock(&engine->test.lock);
-	for (i = 0; !err && !engine->map.bounces && i < engine->caps.nr_engines;
-	     i++)
+	/* Somebody else may have had it tested meanwhile: it is in use. */
+	for (i = 0; !err && READ_ONCE(engine->flags) && !engine->map.bounces &&
+	     i < engine->nr_slots; i++)
 		err = asdma_test_slot(engine, i);
 	mutex_unlock(&engine->test.lock);
-	if (!err && !asdma_tested(engine, upsets))
-		err = -EAGAIN;
+	/* Whatever it says is of the GPU before. */
+	if (READ_ONCE(engine->upsets) != upsets ||
+	    (!err && !asdma_tested(engine, upsets)))
+		return -EAGAIN;
 	return err;
 }
 

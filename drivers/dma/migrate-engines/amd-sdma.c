@@ -45,8 +45,12 @@ static void asdma_revive_after(struct asdma_engine *engine,
 	spin_unlock(&engine->lock);
 }
 
-/* Returns 0, or after how many jiffies to try again. */
-static unsigned long asdma_revive(struct asdma_engine *engine)
+/*
+ * Returns 0, or after how many jiffies to try again. @left: how many tries there
+ * are after this one, at most.
+ */
+static unsigned long asdma_revive(struct asdma_engine *engine,
+				  unsigned int *left)
 {
 	unsigned int flags = READ_ONCE(engine->flags);
 	int err;
@@ -54,9 +58,6 @@ static unsigned long asdma_revive(struct asdma_engine *engine)
 	/* An event has us called again. */
 	if (flags & ASDMA_AWAY)
 		return 0;
-	/* Slots that failed in the reset quiesce when it is over. */
-	if (!asdma_idle(engine))
-		return ASDMA_REVIVE_SOON;
 	if (flags) {
 		err = asdma_test(engine);
 		if (err == -EAGAIN || err == -EBUSY)
@@ -78,7 +79,7 @@ static unsigned long asdma_revive(struct asdma_engine *engine)
 	if (!err)
 		dev_info(&engine->sdma->adev.dev, "engine %s is back\n",
 			 engine->engine->name);
-	engine->revivals = min(engine->revivals, 2);
+	*left = min(*left, 1);
 	return ASDMA_REVIVE_LATER;
 }
 
@@ -86,10 +87,27 @@ static void asdma_revive_work(struct work_struct *work)
 {
 	struct asdma_engine *engine = container_of(to_delayed_work(work),
 						   struct asdma_engine, revive);
-	unsigned long delay = asdma_revive(engine);
+	unsigned int upsets, before, left;
+	unsigned long delay;
 
 	spin_lock(&engine->lock);
-	if (engine->ready && delay && engine->revivals && --engine->revivals)
+	upsets = engine->upsets;
+	before = engine->revivals;
+	spin_unlock(&engine->lock);
+	left = before - !!before;
+	if (asdma_idle(engine) || READ_ONCE(engine->flags) & ASDMA_AWAY) {
+		delay = asdma_revive(engine, &left);
+	} else {
+		/* Slots that failed quiesce some time after the reset. */
+		delay = ASDMA_REVIVE_SOON;
+		left = before;
+	}
+
+	spin_lock(&engine->lock);
+	/* Not what an event has set meanwhile. */
+	if (engine->upsets == upsets && engine->revivals == before)
+		engine->revivals = left;
+	if (engine->ready && delay && engine->revivals)
 		queue_delayed_work(system_unbound_wq, &engine->revive, delay);
 	spin_unlock(&engine->lock);
 }
@@ -197,8 +215,12 @@ static int asdma_prepare(struct asdma_engine *engine)
 	if (err)
 		return err;
 	err = asdma_test(engine);
-	/* Asleep, or being reset: then later, and there is an event. */
-	return err == -EAGAIN ? 0 : err;
+	/*
+	 * Asleep, or being reset: then later, and there is an event. And if the
+	 * GPU hangs, and does not let go: amdgpu's probe may be waiting for us,
+	 * so we must not wait for the GPU.
+	 */
+	return err == -EAGAIN || engine->test.mapped ? 0 : err;
 }
 
 static int asdma_register(struct asdma_engine *engine)
@@ -241,6 +263,8 @@ static const char *asdma_verdict(const struct asdma_engine *engine)
 {
 	if (engine->map.bounces)
 		return "but mappings would bounce";
+	if (engine->test.mapped)
+		return "but it hangs";
 	return READ_ONCE(engine->flags) & ASDMA_UNTESTED ? "to be tested" :
 							   "tested";
 }
@@ -276,6 +300,8 @@ static int asdma_probe(struct auxiliary_device *adev,
 		 engine->caps.max_pages,
 		 asdma_verdict(engine));
 	asdma_set_ready(engine, true);
+	if (engine->test.mapped)
+		asdma_fail(engine);
 	/* An event can have come before. */
 	if (READ_ONCE(engine->flags))
 		asdma_revive_after(engine, ASDMA_REVIVALS);

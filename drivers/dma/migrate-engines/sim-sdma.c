@@ -447,10 +447,11 @@ static void ss_run(struct ss_ring *ring, struct ss_job *job)
 		return;
 	}
 	ss_signal(job, error);
+	ss_job_end(job);
+	/* A reset looks at what is in a ring: not at the slot's next job. */
 	spin_lock(&ring->lock);
 	ring->busy = NULL;
 	spin_unlock(&ring->lock);
-	ss_job_end(job);
 }
 
 static struct ss_job *ss_next(struct ss_ring *ring)

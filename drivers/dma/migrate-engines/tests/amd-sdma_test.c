@@ -409,7 +409,7 @@ static void asdma_is_tested_when_bound(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, 0, fake_add(fake));
 	KUNIT_EXPECT_NOT_NULL(test, fake_engine(fake));
-	KUNIT_EXPECT_EQ(test, FAKE_ENGINES, fake->submitted);
+	KUNIT_EXPECT_EQ(test, FAKE_SLOTS, fake->submitted);
 	fake_gone(fake);
 }
 
@@ -420,6 +420,30 @@ static void asdma_is_no_engine_if_it_lies(struct kunit *test)
 	fake->lies = true;
 	KUNIT_ASSERT_EQ(test, 0, fake_add(fake));
 	KUNIT_EXPECT_NULL(test, fake_engine(fake));
+	fake_gone(fake);
+}
+
+/*
+ * Bound when it hangs: that must end, as amdgpu may be waiting, and the GPU may
+ * not be reset. It gets nothing until it was, and has been tested.
+ */
+static void asdma_hangs_when_bound(struct kunit *test)
+{
+	struct fake *fake = fake_create(test);
+	struct asdma_engine *engine;
+
+	fake->automatic = false;
+	KUNIT_ASSERT_EQ(test, 0, fake_add(fake));
+	KUNIT_EXPECT_EQ(test, 0, fake->closed);
+	engine = fake_engine(fake);
+	KUNIT_ASSERT_NOT_NULL(test, engine);
+	KUNIT_EXPECT_EQ(test, -ENODEV, fake_send(fake, fake_batch(fake, 1)));
+	fake->automatic = true;
+	fake_event(fake, AMD_SDMA_COPY_RESET_PRE);
+	fake_finish(fake, 0, -ECANCELED, 1);
+	fake_event(fake, AMD_SDMA_COPY_RESET_DONE);
+	KUNIT_EXPECT_TRUE(test, eventually(!READ_ONCE(engine->flags)));
+	KUNIT_EXPECT_EQ(test, 1 + FAKE_SLOTS, fake->submitted);
 	fake_gone(fake);
 }
 
@@ -438,7 +462,7 @@ static void asdma_is_tested_when_awake(struct kunit *test)
 	fake->refuses = 0;
 	fake_event(fake, AMD_SDMA_COPY_RESUME);
 	KUNIT_EXPECT_TRUE(test, eventually(!READ_ONCE(engine->flags)));
-	KUNIT_EXPECT_EQ(test, FAKE_ENGINES, fake->submitted);
+	KUNIT_EXPECT_EQ(test, FAKE_SLOTS, fake->submitted);
 	fake_gone(fake);
 }
 
@@ -552,22 +576,34 @@ static void asdma_refuses(struct kunit *test)
 	fake_gone(fake);
 }
 
-/* A free slot that takes nothing gets another moment, but not for ever. */
+/*
+ * A free slot that takes nothing gets another moment, but not for ever; and none
+ * if nothing is in flight, as nobody is to wait for what may never be.
+ */
 static void asdma_gives_slots_a_moment(struct kunit *test)
 {
 	struct fake *fake = fake_bound(test);
 	struct fake_batch *a = fake_batch(fake, 3), *b = fake_batch(fake, 3);
+	struct fake_batch *c = fake_batch(fake, 3);
 
 	fake->refuses = -EBUSY;
-	KUNIT_ASSERT_EQ(test, 0, fake_send(fake, a));
+	KUNIT_ASSERT_EQ(test, -EBUSY, fake_send(fake, a));
+	KUNIT_EXPECT_TRUE(test, asdma_idle(fake_engine(fake)));
+	KUNIT_EXPECT_EQ(test, 0, a->done);
 	fake->refuses = 0;
-	KUNIT_EXPECT_TRUE(test, eventually(READ_ONCE(fake->submitted) == 1));
-	fake_finish(fake, 0, 0, 0);
-	expect_copied(fake, a);
-
+	KUNIT_ASSERT_EQ(test, 0, fake_send(fake, a));
 	fake->refuses = -EBUSY;
 	KUNIT_ASSERT_EQ(test, 0, fake_send(fake, b));
-	expect_failed(fake, b, -EBUSY);
+	fake->refuses = 0;
+	KUNIT_EXPECT_TRUE(test, eventually(READ_ONCE(fake->submitted) == 2));
+	fake_finish(fake, 1, 0, 0);
+	expect_copied(fake, b);
+
+	fake->refuses = -EBUSY;
+	KUNIT_ASSERT_EQ(test, 0, fake_send(fake, c));
+	fake_finish(fake, 0, 0, 0);
+	expect_copied(fake, a);
+	expect_failed(fake, c, -EBUSY);
 	fake_gone(fake);
 }
 
@@ -720,7 +756,7 @@ static void asdma_reset_in_flight(struct kunit *test)
 	for (i = 0; i < FAKE_SLOTS; i++)
 		expect_failed(fake, fb[i], -ECANCELED);
 	KUNIT_EXPECT_TRUE(test, eventually(!READ_ONCE(engine->flags)));
-	KUNIT_EXPECT_EQ(test, FAKE_ENGINES, fake->submitted);
+	KUNIT_EXPECT_EQ(test, FAKE_SLOTS, fake->submitted);
 	fake_gone(fake);
 }
 
@@ -769,7 +805,26 @@ static void asdma_reset_in_test(struct kunit *test)
 	fake_event(fake, AMD_SDMA_COPY_RESET_DONE);
 	KUNIT_EXPECT_TRUE(test, eventually(!READ_ONCE(engine->flags)));
 	KUNIT_EXPECT_FALSE(test, fake->upset);
-	KUNIT_EXPECT_EQ(test, 2 * FAKE_ENGINES, fake->submitted);
+	KUNIT_EXPECT_EQ(test, 2 * FAKE_SLOTS, fake->submitted);
+	fake_gone(fake);
+}
+
+/* Slots that failed take longer than all tries to quiesce: that does not count. */
+static void asdma_revives_late(struct kunit *test)
+{
+	struct fake *fake = fake_bound(test);
+	struct asdma_engine *engine = fake_engine(fake);
+	struct fake_batch *fb = fake_batch(fake, 3);
+
+	KUNIT_ASSERT_EQ(test, 0, fake_send(fake, fb));
+	fake_event(fake, AMD_SDMA_COPY_RESET_PRE);
+	fake_finish(fake, 0, -ECANCELED, 0);
+	fake_event(fake, AMD_SDMA_COPY_RESET_DONE);
+	msleep(ASDMA_REVIVALS * jiffies_to_msecs(ASDMA_REVIVE_SOON) + 500);
+	fake->automatic = true;
+	fake->jobs[0].polls = 1;
+	expect_failed(fake, fb, -ECANCELED);
+	KUNIT_EXPECT_TRUE(test, eventually(!READ_ONCE(engine->flags)));
 	fake_gone(fake);
 }
 
@@ -839,6 +894,7 @@ static void asdma_remove_in_flight(struct kunit *test)
 static struct kunit_case asdma_cases[] = {
 	KUNIT_CASE(asdma_is_tested_when_bound),
 	KUNIT_CASE(asdma_is_no_engine_if_it_lies),
+	KUNIT_CASE_SLOW(asdma_hangs_when_bound),
 	KUNIT_CASE(asdma_is_tested_when_awake),
 	KUNIT_CASE(asdma_fence_is_good),
 	KUNIT_CASE(asdma_fills_windows),
@@ -854,6 +910,7 @@ static struct kunit_case asdma_cases[] = {
 	KUNIT_CASE(asdma_reset_in_flight),
 	KUNIT_CASE(asdma_reset_is_bad),
 	KUNIT_CASE(asdma_reset_in_test),
+	KUNIT_CASE_SLOW(asdma_revives_late),
 	KUNIT_CASE(asdma_suspend_in_flight),
 	KUNIT_CASE(asdma_remove_in_flight),
 	{}
