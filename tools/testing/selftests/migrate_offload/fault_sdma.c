@@ -11,6 +11,9 @@
 #define SIM_SDMA	"/sys/kernel/debug/migrate_offload_sim_sdma/0"
 #define PROVIDER	"migrate-offload-sim-sdma"
 #define PROVIDER_DRV	"/sys/bus/platform/drivers/" PROVIDER
+#define DEVICE		"migrate_sim_sdma.sdma_copy.0"
+#define ENGINE_DRV	"/sys/bus/auxiliary/drivers/migrate_engine_amd_sdma.engine"
+#define COMPARE		"/sys/module/migrate_engine_amd_sdma/parameters/compare"
 
 /* A setting of the GPU. */
 struct setting {
@@ -26,6 +29,9 @@ struct sdma_fault {
 	struct setting now;		/* for as long as it copies */
 	const char *during;		/* what happens to the GPU meanwhile */
 	const char *after;		/* and what then */
+	bool at_bind;			/* @inject: the test of it has that, too */
+	bool believed;			/* and not compared */
+	bool unbind;			/* the engine, meanwhile */
 	bool holds;			/* until then, it keeps what it has */
 	bool revives;			/* the engine comes back by itself */
 };
@@ -57,12 +63,32 @@ static const struct sdma_fault rows[] = {
 	  .set = { { "tdr_ms", 1000 } }, .now = { "reset_fails", 1 },
 	  .after = "reset", .holds = true, .revives = true },
 	{ { "SDMA, reset", .dies = true },
-	  .set = { { "latency_us", 20000 }, { "reset_ms", 200 } },
+	  .set = { { "latency_us", 100000 }, { "reset_ms", 200 } },
 	  .during = "reset", .revives = true },
-	{ { "SDMA, suspend", .dies = true }, .set = { { "latency_us", 20000 } },
+	{ { "SDMA, suspend", .dies = true }, .set = { { "latency_us", 100000 } },
 	  .during = "suspend", .after = "resume", .revives = true },
+	{ { "SDMA, reset, stuck", .dies = true },
+	  .set = { { "latency_us", 100000 }, { "reset_ms", 200 },
+		   { "stuck_ms", 3000 } }, .during = "reset", .revives = true },
+	{ { "SDMA, suspend, hang", .dies = true }, "hang", 100,
+	  .set = { { "tdr_ms", 1000 } }, .during = "suspend",
+	  .after = "resume", .revives = true },
+	{ { "SDMA, all hang", .dies = true }, "hang", 99,
+	  .set = { { "tdr_ms", 1000 } }, .revives = true },
+	{ { "SDMA, hangs at bind", .dies = true }, "hang", 100,
+	  .set = { { "tdr_ms", 0 } }, .at_bind = true, .after = "reset",
+	  .revives = true },
 	{ { "SDMA, removal", .dies = true, .removes = true },
-	  .set = { { "latency_us", 20000 } }, .during = "remove" },
+	  .set = { { "latency_us", 100000 } }, .during = "remove" },
+	{ { "SDMA, removal, hang", .dies = true, .removes = true }, "hang", 100,
+	  .set = { { "tdr_ms", 0 } }, .during = "remove" },
+	{ { "SDMA, unbound", .dies = true, .removes = true },
+	  .set = { { "latency_us", 100000 } }, .unbind = true },
+	{ { "SDMA, unbound, hang", .dies = true, .removes = true }, "hang", 100,
+	  .set = { { "tdr_ms", 1000 } }, .unbind = true },
+	{ { "SDMA, believed", .none = true }, .believed = true },
+	{ { "SDMA 5", .none = true }, .set = { { "version", 5 } } },
+	{ { "SDMA 6", .none = true }, .set = { { "version", 6 } } },
 	{ { "SDMA 7", .none = true }, .set = { { "version", 7 } } },
 };
 
@@ -84,7 +110,7 @@ static const char * const never[] = {
 static const struct sdma_fault *current;	/* that has been injected */
 static pid_t poking;
 static bool held;
-static long long late;
+static long long late, resets;
 
 static void set(const char *name, unsigned long value)
 {
@@ -166,9 +192,13 @@ static bool sdma_bind(const struct fault *fault)
 	for (setting = row ? row->set : NULL; setting && setting->name;
 	     setting++)
 		set(setting->name, setting->value);
+	mo_write(row && row->believed ? "N" : "Y", COMPARE);
+	if (row && row->at_bind)
+		draw(row->inject, row->percent, 1);
 	err = mo_write(PROVIDER ".0", PROVIDER_DRV "/bind");
 	MO_EXPECT(!err, "%s", strerror(-err));
-	MO_EXPECT(mo_engine_comes(ENGINE, "online", MARGIN_MS), "it is not");
+	MO_EXPECT(mo_engine_comes(ENGINE, row && row->at_bind ? "failed" :
+				  "online", MARGIN_MS), "it is not");
 	return good;
 }
 
@@ -182,15 +212,30 @@ static int times(const struct sdma_fault *row)
 	return row->percent == 100 ? 1 : 1000;
 }
 
-/* While there are jobs. */
-static pid_t poke_soon(const char *what)
+static bool is_drawn(const struct sdma_fault *row)
+{
+	return mo_number(SIM_SDMA "/%s/times", row->inject) < times(row);
+}
+
+/* While there are jobs; and when they have what they are to have. */
+static pid_t poke_soon(const struct sdma_fault *row)
 {
 	pid_t child = fork();
+	int ms;
 
 	if (child)
 		return child;
-	mo_sleep_ms(10);
-	mo_write("1", SIM_SDMA "/%s", what);
+	for (ms = 0; ms < 2000; ms++) {
+		if (row->inject ? is_drawn(row) :
+				  mo_engine_stat(ENGINE, "inflight") > 0)
+			break;
+		mo_sleep_ms(1);
+	}
+	mo_sleep_ms(5);
+	if (row->unbind)
+		mo_write(DEVICE, ENGINE_DRV "/unbind");
+	else
+		mo_write("1", SIM_SDMA "/%s", row->during);
 	_exit(0);
 }
 
@@ -200,29 +245,43 @@ static void sdma_inject(const struct fault *fault)
 
 	current = row;
 	late = mo_number(SIM_SDMA "/late_writes");
+	resets = mo_number(SIM_SDMA "/resets");
 	if (row->now.name)
 		set(row->now.name, row->now.value);
-	if (row->inject)
+	if (row->inject && !row->at_bind)
 		draw(row->inject, row->percent, times(row));
-	if (row->during)
-		poking = poke_soon(row->during);
+	if (row->during || row->unbind)
+		poking = poke_soon(row);
 }
 
+static bool has_happened(const struct sdma_fault *row)
+{
+	if (row->during && !strcmp(row->during, "reset"))
+		return mo_number(SIM_SDMA "/resets") > resets;
+	/* The engine was seen to fail by what it had at bind. */
+	return !row->inject || row->at_bind || is_drawn(row);
+}
+
+/* Or does so soon: its threads may be late, and who pokes it. */
 static bool sdma_happened(const struct fault *fault)
 {
 	const struct sdma_fault *row = (const struct sdma_fault *)fault;
+	int ms;
 
-	return !row->inject ||
-	       mo_number(SIM_SDMA "/%s/times", row->inject) < times(row);
+	for (ms = 0; ms < MARGIN_MS && !has_happened(row); ms += 10)
+		mo_sleep_ms(10);
+	return ms < MARGIN_MS;
 }
 
 static bool sdma_removed(const struct fault *fault)
 {
+	const struct sdma_fault *row = (const struct sdma_fault *)fault;
 	int ms;
 
 	for (ms = 0; ms < MARGIN_MS; ms += 10) {
 		/* Its link goes first. */
-		if (!has_driver() && !mo_exists(MO_SYSFS "/engines/" ENGINE))
+		if ((row->unbind || !has_driver()) &&
+		    !mo_exists(MO_SYSFS "/engines/" ENGINE))
 			return true;
 		mo_sleep_ms(10);
 	}
