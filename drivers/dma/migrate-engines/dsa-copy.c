@@ -619,7 +619,9 @@ static int mdsa_wait_record(const struct idxd_desc *desc, unsigned int ms)
 }
 
 /*
- * All that was submitted to @queue before is over when a drain comes back.
+ * All that was submitted to @queue before is over when a drain comes back. One
+ * that did not in time is waited for the next time: nothing is submitted until
+ * it has been collected, see mdsa_reset().
  */
 static int mdsa_queue_drain(struct mdsa_queue *queue)
 {
@@ -734,6 +736,11 @@ static int mdsa_reset(struct migrate_offload_engine *handle)
 	/* Then its queues are gone, and only idxd can have them come back. */
 	if (mdsa_was_reset(engine))
 		return -ENODEV;
+	/* One that comes back later says nothing of what is submitted from here on. */
+	for (i = 0; i < engine->nr_queues; i++)
+		if (engine->queues[i]->drain &&
+		    mdsa_queue_drain(engine->queues[i]) == -ETIMEDOUT)
+			return -EBUSY;
 	for (i = 0; i < engine->nr_queues; i++) {
 		err = mdsa_queue_test(engine, engine->queues[i]);
 		if (err)
