@@ -60,6 +60,16 @@ static bool arrive(const struct mo_mem *mem, int node, bool there, int ms)
 	return true;
 }
 
+static long long kb_of(const char *file, const char *name)
+{
+	char text[4096], *at;
+
+	if (mo_read(text, sizeof(text), "%s", file) < 0)
+		return -1;
+	at = strstr(text, name);
+	return at ? strtoll(at + strlen(name), NULL, 10) : -1;
+}
+
 /* A cpuset that loses one node and gets another takes its memory along. */
 static bool by_cpuset(struct mo_mem *mem)
 {
@@ -126,6 +136,13 @@ static void settle(void)
 
 #define PROACTIVENESS	"/proc/sys/vm/compaction_proactiveness"
 
+/* Most of what is free there, and enough left for everybody else. */
+static size_t many_pages(void)
+{
+	return kb_of("/sys/devices/system/node/node0/meminfo",
+		     "Node 0 MemFree:") / (MO_BASE >> 10) * 5 / 8;
+}
+
 /* The thread looks for work by itself when a fifth of what is free is holes. */
 static bool by_kcompactd(struct mo_mem *mem)
 {
@@ -138,7 +155,7 @@ static bool by_kcompactd(struct mo_mem *mem)
 	int i;
 
 	if (mo_read(usual, sizeof(usual), PROACTIVENESS) < 0 ||
-	    !mo_holes_make(&holes, 49152, 1, 0))
+	    !mo_holes_make(&holes, many_pages(), 1, 0))
 		return false;
 	for (i = 0; i < 200 && !moved; i++) {
 		if (i % 25 == 0)
@@ -237,16 +254,6 @@ static bool by_memory_offline(struct mo_mem *mem)
 }
 
 #define CMA	"/sys/kernel/debug/cma/reserved"
-
-static long long kb_of(const char *file, const char *name)
-{
-	char text[4096], *at;
-
-	if (mo_read(text, sizeof(text), "%s", file) < 0)
-		return -1;
-	at = strstr(text, name);
-	return at ? strtoll(at + strlen(name), NULL, 10) : -1;
-}
 
 static int node_of(__u64 pfn)
 {
