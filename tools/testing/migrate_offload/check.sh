@@ -233,10 +233,20 @@ machine() {
 	none -nIE "${pattern#|}" "${files[@]}"
 }
 
+# mutants.sh takes long; that they still say what to break is seen here.
+mutants_apply() {
+	local mutant status=0
+	for mutant in "$here"/mutants/*.patch; do
+		patch --dry-run -s -f -F0 -p1 -d "$root" < "$mutant" || status=1
+	done
+	return $status
+}
+
 check_repository() {
 	local path line
 	t "SPDX lines" spdx
 	t "nothing of this machine" machine
+	t "mutants apply" silent mutants_apply
 	for path in $scripts; do
 		t "shellcheck $path" silent shellcheck -x -P SCRIPTDIR "$root/$path"
 	done
