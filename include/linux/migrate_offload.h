@@ -16,6 +16,7 @@
 #include <linux/bits.h>
 #include <linux/dma-fence.h>
 #include <linux/jump_label.h>
+#include <linux/limits.h>
 #include <linux/list.h>
 #include <linux/mm_types.h>
 #include <linux/page-flags.h>
@@ -219,6 +220,17 @@ void migrate_offload_extent_done(struct migrate_offload_batch *batch,
 				 unsigned int nr, int error);
 void migrate_offload_batch_quiesced(struct migrate_offload_batch *batch);
 
+/*
+ * What comes of an offer of unmapped folios: nobody copies them; somebody does,
+ * and they should be moved before others are unmapped, so that none is unmapped
+ * for much longer than if the CPU copied; others may be unmapped meanwhile.
+ */
+enum migrate_offload {
+	MIGRATE_OFFLOAD_NONE,
+	MIGRATE_OFFLOAD_ALONE,
+	MIGRATE_OFFLOAD_OVERLAP,
+};
+
 #ifdef CONFIG_MIGRATE_OFFLOAD
 
 /*
@@ -230,30 +242,45 @@ void migrate_offload_batch_quiesced(struct migrate_offload_batch *batch);
 
 DECLARE_STATIC_KEY_FALSE(migrate_offload_key);
 
-bool __migrate_offload_begin(struct list_head *src_folios,
-			     struct list_head *dst_folios, int reason);
+extern int __migrate_offload_part_pages;
+
+enum migrate_offload
+__migrate_offload_begin(struct list_head *src_folios,
+			struct list_head *dst_folios, int reason);
 void __migrate_offload_end(void);
 int __migrate_offload_wait(struct folio *dst);
 int __migrate_offload_hugetlb(struct folio *dst, struct folio *src, int reason);
 bool __migrate_offload_test_clear_hugetlb(struct folio *dst);
 
 /*
- * Offer folio pairs, locked and unmapped and in the same order on both lists,
- * for copying. Returns true if any copy is under way; migrate_offload_end()
- * must follow then, after migrate_offload_wait() for each folio.
+ * How many pages are worth an offer of their own, while others are still to be
+ * unmapped. INT_MAX: all that there are.
  */
-static inline bool migrate_offload_begin(struct list_head *src_folios,
-					 struct list_head *dst_folios,
-					 int reason)
+static inline int migrate_offload_part_pages(void)
 {
-	return static_branch_unlikely(&migrate_offload_key) &&
-	       __migrate_offload_begin(src_folios, dst_folios, reason);
+	if (static_branch_unlikely(&migrate_offload_key))
+		return READ_ONCE(__migrate_offload_part_pages);
+	return INT_MAX;
+}
+
+/*
+ * Offer folio pairs, locked and unmapped and in the same order on both lists,
+ * for copying. Unless it returns MIGRATE_OFFLOAD_NONE, migrate_offload_end()
+ * must follow, after migrate_offload_wait() for each folio.
+ */
+static inline enum migrate_offload
+migrate_offload_begin(struct list_head *src_folios,
+		      struct list_head *dst_folios, int reason)
+{
+	if (static_branch_unlikely(&migrate_offload_key))
+		return __migrate_offload_begin(src_folios, dst_folios, reason);
+	return MIGRATE_OFFLOAD_NONE;
 }
 
 /*
  * The same for one folio of hugetlb; returns when it is copied, in pieces. An
  * error as of migrate_offload_wait(), 1 if it is copied, and
- * migrate_offload_end(true) must follow, or 0.
+ * migrate_offload_end() must follow, or 0.
  */
 static inline int migrate_offload_hugetlb(struct folio *dst, struct folio *src,
 					  int reason)
@@ -264,9 +291,9 @@ static inline int migrate_offload_hugetlb(struct folio *dst, struct folio *src,
 }
 
 /* All folios offered have been moved or given up. */
-static inline void migrate_offload_end(bool begun)
+static inline void migrate_offload_end(enum migrate_offload begun)
 {
-	if (begun)
+	if (begun != MIGRATE_OFFLOAD_NONE)
 		__migrate_offload_end();
 }
 
@@ -306,11 +333,16 @@ static inline bool migrate_offload_test_clear_copied(struct folio *dst)
 
 #define MIGRATE_OFFLOAD_MARK	0UL
 
-static inline bool migrate_offload_begin(struct list_head *src_folios,
-					 struct list_head *dst_folios,
-					 int reason)
+static inline int migrate_offload_part_pages(void)
 {
-	return false;
+	return INT_MAX;
+}
+
+static inline enum migrate_offload
+migrate_offload_begin(struct list_head *src_folios,
+		      struct list_head *dst_folios, int reason)
+{
+	return MIGRATE_OFFLOAD_NONE;
 }
 
 static inline int migrate_offload_hugetlb(struct folio *dst, struct folio *src,
@@ -319,7 +351,7 @@ static inline int migrate_offload_hugetlb(struct folio *dst, struct folio *src,
 	return 0;
 }
 
-static inline void migrate_offload_end(bool begun)
+static inline void migrate_offload_end(enum migrate_offload begun)
 {
 }
 

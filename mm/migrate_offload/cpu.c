@@ -7,9 +7,12 @@
  * nothing of it is quarantined, since it is done when submit returns.
  */
 #include <kunit/static_stub.h>
+#include <linux/gfp.h>
 #include <linux/highmem.h>
 #include <linux/init.h>
+#include <linux/ktime.h>
 #include <linux/sched.h>
+#include <linux/sizes.h>
 
 #include "internal.h"
 
@@ -22,6 +25,42 @@ int mo_copy_page(unsigned long dst, unsigned long src)
 	KUNIT_STATIC_STUB_REDIRECT(mo_copy_page, dst, src);
 	return copy_mc_highpage(pfn_to_page(dst), pfn_to_page(src)) ?
 	       -EHWPOISON : 0;
+}
+
+/* The time in which a CPU copies 1 MiB; 0: not measured. */
+u64 mo_cpu_mib_ns __read_mostly;
+
+/*
+ * Once there is an engine to compare with. Of a huge page, since that is what
+ * it is about, and the best of a few times: nothing makes a CPU faster than it
+ * is.
+ */
+void mo_cpu_measure(void)
+{
+	const gfp_t gfp = GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN;
+	const unsigned int order = get_order(SZ_2M);
+	struct page *src, *dst;
+	u64 start, ns, best = 0;
+	unsigned long i;
+	int pass;
+
+	if (READ_ONCE(mo_cpu_mib_ns))
+		return;
+	src = alloc_pages(gfp | __GFP_ZERO, order);
+	dst = alloc_pages(gfp, order);
+	for (pass = 0; src && dst && pass < 3; pass++) {
+		start = ktime_get_ns();
+		for (i = 0; i < 1UL << order; i++)
+			copy_highpage(dst + i, src + i);
+		ns = ktime_get_ns() - start;
+		best = min(best ?: ns, ns);
+		cond_resched();
+	}
+	if (src)
+		__free_pages(src, order);
+	if (dst)
+		__free_pages(dst, order);
+	WRITE_ONCE(mo_cpu_mib_ns, best / (SZ_2M / SZ_1M));
 }
 
 static int mo_cpu_copy(const struct migrate_offload_extent *extent)

@@ -34,6 +34,7 @@
 #include <trace/events/migrate_offload.h>
 
 DEFINE_STATIC_KEY_FALSE(migrate_offload_key);
+int __migrate_offload_part_pages __read_mostly = MO_PART_PAGES;
 
 /* The bit is free in a pointer to an anon_vma, and in one to a mo_pair. */
 static_assert(ARCH_SLAB_MINALIGN > MIGRATE_OFFLOAD_MARK);
@@ -252,23 +253,47 @@ enum mo_refusal mo_submit(struct mo_node *node, struct mo_batch *batch,
 	return why;
 }
 
-/* Returns false if @batch was refused, and is gone. */
-static bool mo_submit_marked(struct mo_node *node, struct mo_batch *batch,
-			     int reason)
+/* Marked folios for one node. */
+struct mo_offer {
+	struct mo_node *node;
+	int reason;
+	unsigned int nr_folios;
+	size_t bytes;
+	enum migrate_offload outcome;
+};
+
+/* Would no folio be unmapped for longer if others are while @engine copies? */
+static bool mo_may_overlap(struct mo_engine *engine,
+			   const struct mo_offer *offer)
 {
-	enum mo_refusal why = mo_submit(node, batch, reason);
+	/* What copies with the CPU has copied already. */
+	if (engine->by_cpu || offer->nr_folios > MO_OVERLAP_FOLIOS)
+		return false;
+	return offer->bytes <= MO_OVERLAP_BYTES ||
+	       mo_engine_outruns_cpu(engine);
+}
+
+/* Give @batch to its engine. It is gone when that does not take it. */
+static void mo_submit_marked(struct mo_offer *offer, struct mo_batch *batch)
+{
+	bool overlap = mo_may_overlap(batch->engine, offer);
+	enum mo_refusal why = mo_submit(offer->node, batch, offer->reason);
 	unsigned int i;
 
-	if (why == MO_ACCEPTED)
-		return true;
+	if (why == MO_ACCEPTED) {
+		if (!overlap)
+			offer->outcome = MIGRATE_OFFLOAD_ALONE;
+		else if (offer->outcome == MIGRATE_OFFLOAD_NONE)
+			offer->outcome = MIGRATE_OFFLOAD_OVERLAP;
+		return;
+	}
 	for (i = 0; i < batch->nr_pairs; i++) {
 		struct mo_pair *pair = &batch->pairs[i];
 
 		pair->dst->private = (void *)pair->private;
-		mo_refuse(node, pair->src, reason, why);
+		mo_refuse(offer->node, pair->src, offer->reason, why);
 	}
 	mo_batch_cancel(batch);
-	return false;
 }
 
 /*
@@ -276,9 +301,9 @@ static bool mo_submit_marked(struct mo_node *node, struct mo_batch *batch,
  * one with the first engine that takes the pair. Returns the batch to go on
  * with, or NULL.
  */
-static struct mo_batch *mo_assign(struct mo_node *node, struct mo_batch *batch,
-				  struct folio *src, struct folio *dst,
-				  size_t bytes, int reason, bool *submitted)
+static struct mo_batch *mo_assign(struct mo_offer *offer,
+				  struct mo_batch *batch, struct folio *src,
+				  struct folio *dst)
 {
 	struct mo_piece piece = mo_whole(src, dst);
 	enum mo_refusal why;
@@ -286,10 +311,10 @@ static struct mo_batch *mo_assign(struct mo_node *node, struct mo_batch *batch,
 	if (batch) {
 		if (mo_add(batch, src, dst))
 			return batch;
-		*submitted |= mo_submit_marked(node, batch, reason);
+		mo_submit_marked(offer, batch);
 	}
 
-	batch = mo_policy_pick(node, &piece, bytes, &why);
+	batch = mo_policy_pick(offer->node, &piece, offer->bytes, &why);
 	if (batch && mo_add(batch, src, dst))
 		return batch;
 	/* An empty batch, of an engine that reaches the pair, has room for it. */
@@ -298,28 +323,25 @@ static struct mo_batch *mo_assign(struct mo_node *node, struct mo_batch *batch,
 		why = MO_REFUSED_LIMITS;
 	}
 	mo_unmark(dst);
-	mo_refuse(node, src, reason, why);
+	mo_refuse(offer->node, src, offer->reason, why);
 	return NULL;
 }
 
-/* Give the marked folios for one node, @bytes in all, to its engines. */
-static bool mo_dispatch(struct mo_node *node, struct list_head *srcs,
-			struct list_head *dsts, size_t bytes, int reason)
+/* Give the marked folios for one node to its engines. */
+static void mo_dispatch(struct mo_offer *offer, struct list_head *srcs,
+			struct list_head *dsts)
 {
 	struct mo_batch *batch = NULL;
-	bool submitted = false;
 	struct folio *src, *dst;
 
 	dst = list_first_entry(dsts, struct folio, lru);
 	list_for_each_entry(src, srcs, lru) {
-		if (folio_nid(dst) == node->nid && mo_is_marked(dst))
-			batch = mo_assign(node, batch, src, dst, bytes, reason,
-					  &submitted);
+		if (folio_nid(dst) == offer->node->nid && mo_is_marked(dst))
+			batch = mo_assign(offer, batch, src, dst);
 		dst = list_next_entry(dst, lru);
 	}
 	if (batch)
-		submitted |= mo_submit_marked(node, batch, reason);
-	return submitted;
+		mo_submit_marked(offer, batch);
 }
 
 /* Mark the pair if it may be copied by an engine, as far as it goes. */
@@ -342,14 +364,12 @@ static bool mo_accept(struct folio *src, struct folio *dst, int reason)
 	return true;
 }
 
-/* True if any batch has been submitted. */
-static bool mo_offer(struct list_head *srcs, struct list_head *dsts,
-		     int reason)
+static enum migrate_offload mo_offer(struct list_head *srcs,
+				     struct list_head *dsts, int reason)
 {
+	struct mo_offer offer = { .reason = reason };
 	int nid, next = MAX_NUMNODES;
-	bool submitted = false;
 	struct folio *src, *dst;
-	size_t bytes;
 
 	dst = list_first_entry(dsts, struct folio, lru);
 	list_for_each_entry(src, srcs, lru) {
@@ -362,30 +382,36 @@ static bool mo_offer(struct list_head *srcs, struct list_head *dsts,
 	while (next < MAX_NUMNODES) {
 		nid = next;
 		next = MAX_NUMNODES;
-		bytes = 0;
+		offer.node = mo_node(nid);
+		offer.nr_folios = 0;
+		offer.bytes = 0;
 		dst = list_first_entry(dsts, struct folio, lru);
 		list_for_each_entry(src, srcs, lru) {
-			if (mo_is_marked(dst) && folio_nid(dst) == nid)
-				bytes += folio_size(src);
-			else if (mo_is_marked(dst) && folio_nid(dst) > nid)
+			if (mo_is_marked(dst) && folio_nid(dst) == nid) {
+				offer.nr_folios++;
+				offer.bytes += folio_size(src);
+			} else if (mo_is_marked(dst) && folio_nid(dst) > nid) {
 				next = min(next, folio_nid(dst));
+			}
 			dst = list_next_entry(dst, lru);
 		}
-		submitted |= mo_dispatch(mo_node(nid), srcs, dsts, bytes,
-					 reason);
+		mo_dispatch(&offer, srcs, dsts);
 	}
-	return submitted;
+	return offer.outcome;
 }
 
-bool __migrate_offload_begin(struct list_head *src_folios,
-			     struct list_head *dst_folios, int reason)
+enum migrate_offload __migrate_offload_begin(struct list_head *src_folios,
+					     struct list_head *dst_folios,
+					     int reason)
 {
+	enum migrate_offload outcome;
+
 	if (!mo_offer_begin())
-		return false;
-	if (mo_offer(src_folios, dst_folios, reason))
-		return true;
-	mo_offer_end();
-	return false;
+		return MIGRATE_OFFLOAD_NONE;
+	outcome = mo_offer(src_folios, dst_folios, reason);
+	if (outcome == MIGRATE_OFFLOAD_NONE)
+		mo_offer_end();
+	return outcome;
 }
 
 void __migrate_offload_end(void)

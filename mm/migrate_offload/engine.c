@@ -12,7 +12,9 @@
 #include <linux/cc_platform.h>
 #include <linux/ctype.h>
 #include <linux/dma-mapping.h>
+#include <linux/math64.h>
 #include <linux/mm.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "internal.h"
@@ -69,6 +71,35 @@ size_t mo_engine_reach(const struct mo_engine *engine,
 	    engine->max_extents)
 		return bytes;
 	return engine->max_extents * engine->max_extent_bytes;
+}
+
+/*
+ * @engine has copied @bytes. What is short tells of latency, not of speed. Not
+ * exact when several tasks come here at once, nor need it be.
+ */
+void mo_engine_copied(struct mo_engine *engine, size_t bytes, ktime_t submitted,
+		      ktime_t completed)
+{
+	ktime_t begun = max(submitted, READ_ONCE(engine->last_completed));
+	u64 old = READ_ONCE(engine->mib_ns), new;
+
+	if (completed > READ_ONCE(engine->last_completed))
+		WRITE_ONCE(engine->last_completed, completed);
+	if (bytes < SZ_1M || completed <= begun)
+		return;
+	new = div_u64(ktime_to_ns(ktime_sub(completed, begun)), bytes >> 20);
+	/* One that was held up does not make it slow. */
+	if (old)
+		new = (7 * old + min(new, 4 * old)) / 8;
+	WRITE_ONCE(engine->mib_ns, new ?: 1);
+}
+
+/* Does @engine copy something, and as much before it, in the CPU's time? */
+bool mo_engine_outruns_cpu(const struct mo_engine *engine)
+{
+	u64 ns = READ_ONCE(engine->mib_ns);
+
+	return ns && 2 * ns <= READ_ONCE(mo_cpu_mib_ns);
 }
 
 static void mo_engine_quiesce(struct mo_engine *engine)
@@ -266,6 +297,8 @@ migrate_offload_register(const struct migrate_offload_engine_info *info,
 	engine = mo_engine_alloc(info, priv);
 	if (IS_ERR(engine))
 		return ERR_CAST(engine);
+	if (!engine->by_cpu)
+		mo_cpu_measure();
 
 	mutex_lock(&mo_lock);
 	if (mo_engine_find(engine->name)) {

@@ -34,6 +34,7 @@
 #include <linux/percpu.h>
 #include <linux/percpu-refcount.h>
 #include <linux/refcount.h>
+#include <linux/sizes.h>
 #include <linux/workqueue.h>
 
 /*
@@ -47,6 +48,21 @@
 
 /* Below this a channel's share of a batch is not worth a descriptor. */
 #define MO_MIN_SHARE		(64UL << 10)
+
+/*
+ * Pages that are offered together while more are to be unmapped: an eighth of
+ * what migration without offload unmaps at once, so that the first are mapped
+ * again early, and no less, so that the TLB is not flushed all the time.
+ */
+#define MO_PART_PAGES		64
+
+/*
+ * What may be copied while other folios are unmapped, so that none stays so
+ * for longer than the 512 of migration without offload: so many folios, and so
+ * many bytes, unless the engine copies twice as fast as the CPU.
+ */
+#define MO_OVERLAP_FOLIOS	128
+#define MO_OVERLAP_BYTES	SZ_1M
 
 /* After so many batches in a row with nothing copied an engine is failed. */
 #define MO_MAX_BAD_BATCHES	16
@@ -144,6 +160,8 @@ struct mo_engine {
 	atomic_t bad_batches;		/* nothing copied, in a row */
 	atomic_t inflight;		/* batches not quiesced */
 	atomic_long_t quarantined_pages;
+	u64 mib_ns;			/* time for 1 MiB, averaged; 0: not known */
+	ktime_t last_completed;
 	struct mo_engine_stats __percpu *stats;
 
 	struct mutex op_lock;		/* one ->quiesce() or ->reset() at a time */
@@ -267,6 +285,9 @@ bool mo_engine_online(struct mo_engine *engine);
 bool mo_memory_encrypted(void);
 size_t mo_engine_reach(const struct mo_engine *engine,
 		       const struct mo_piece *piece);
+void mo_engine_copied(struct mo_engine *engine, size_t bytes, ktime_t submitted,
+		      ktime_t completed);
+bool mo_engine_outruns_cpu(const struct mo_engine *engine);
 void mo_engine_fail(struct mo_engine *engine, const char *why);
 int mo_engine_reset(struct mo_engine *engine,
 		    int (*reset)(struct migrate_offload_engine *engine));
@@ -274,7 +295,9 @@ void mo_engine_free(struct mo_engine *engine);
 
 /* cpu.c */
 extern const struct migrate_offload_ops mo_cpu_ops;
+extern u64 mo_cpu_mib_ns;
 int mo_copy_page(unsigned long dst, unsigned long src);
+void mo_cpu_measure(void);
 int mo_cpu_init(void);
 
 /* cpu_mt.c */

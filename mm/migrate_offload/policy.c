@@ -76,6 +76,39 @@ static void mo_resolve(struct mo_node *node)
 	}
 }
 
+/* The smallest offer that all engines which @node chooses from would take. */
+static size_t mo_least_bytes(const struct mo_node *node)
+{
+	struct mo_engine *engine;
+	size_t bytes = 0;
+	unsigned int i;
+
+	if (node->min_bytes != MO_MIN_BYTES_AUTO)
+		return node->min_bytes;
+	for (i = 0; i < MO_MAX_CHOICE; i++) {
+		engine = rcu_dereference_protected(node->choice[i],
+						   lockdep_is_held(&mo_lock));
+		if (engine)
+			bytes = max(bytes, engine->min_bytes);
+	}
+	return bytes;
+}
+
+/* A choice has changed: parts must not be too small for those chosen. */
+static void mo_resolve_parts(void)
+{
+	size_t bytes = MO_PART_PAGES * PAGE_SIZE;
+	int nid;
+
+	lockdep_assert_held(&mo_lock);
+
+	for (nid = 0; nid < MAX_NUMNODES; nid++)
+		if (mo_nodes[nid])
+			bytes = max(bytes, mo_least_bytes(mo_nodes[nid]));
+	bytes = min(bytes, MO_BATCH_FOLIOS * PAGE_SIZE);
+	WRITE_ONCE(__migrate_offload_part_pages, DIV_ROUND_UP(bytes, PAGE_SIZE));
+}
+
 /* The registry has changed. */
 void mo_policy_resolve_all(void)
 {
@@ -84,6 +117,7 @@ void mo_policy_resolve_all(void)
 	for (nid = 0; nid < MAX_NUMNODES; nid++)
 		if (mo_nodes[nid])
 			mo_resolve(mo_nodes[nid]);
+	mo_resolve_parts();
 }
 
 /* The policy of @nid; made, with defaults, when it was not there yet. */
@@ -229,6 +263,7 @@ int mo_policy_set_engines(struct mo_node *node, const char *list)
 	node->nr_names = nr;
 	memcpy(node->names, names, nr * sizeof(names[0]));
 	mo_resolve(node);
+	mo_resolve_parts();
 	mutex_unlock(&mo_lock);
 	return 0;
 }
@@ -368,6 +403,7 @@ int mo_policy_set_min_bytes(struct mo_node *node, const char *text)
 
 	mutex_lock(&mo_lock);
 	WRITE_ONCE(node->min_bytes, min_bytes);
+	mo_resolve_parts();
 	mutex_unlock(&mo_lock);
 	return 0;
 }

@@ -66,6 +66,8 @@ static void mo_count_cost(struct mo_batch *batch)
 		     ktime_to_ns(ktime_sub(batch->completed,
 					   batch->submitted)));
 	this_cpu_inc(stats->cost_batches[class]);
+	mo_engine_copied(batch->engine, batch->pub.bytes, batch->submitted,
+			 batch->completed);
 }
 
 /* @bad of the batch's folios were not copied. */

@@ -901,6 +901,54 @@ static void dispatch_fills_batches(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, MO_BATCH_FOLIOS + 1, node.copied_engine);
 }
 
+/* Offer @nr folios of @order: may others be unmapped while they are copied? */
+static enum migrate_offload dispatch_outcome(struct kunit *test,
+					     unsigned int nr,
+					     unsigned int order)
+{
+	struct fixture_pairs *pairs = fixture_pairs(test);
+	enum migrate_offload outcome;
+
+	fixture_pairs_fill(test, pairs, nr, order);
+	outcome = fixture_pairs_begin(pairs, MR_SYSCALL);
+	fixture_pairs_end(pairs);
+	return outcome;
+}
+
+/* No folio is to be unmapped for longer than if the CPU copied. */
+static void dispatch_tells_what_may_overlap(struct kunit *test)
+{
+	unsigned int order = get_order(MO_OVERLAP_BYTES);
+	struct fake_engine *fake = dispatch_engine(test, 0);
+
+	KUNIT_ASSERT_NE(test, 0, mo_cpu_mib_ns);
+	KUNIT_EXPECT_EQ(test, MIGRATE_OFFLOAD_OVERLAP,
+			dispatch_outcome(test, MO_OVERLAP_FOLIOS, 0));
+	KUNIT_EXPECT_EQ(test, MIGRATE_OFFLOAD_ALONE,
+			dispatch_outcome(test, MO_OVERLAP_FOLIOS + 1, 0));
+	KUNIT_EXPECT_EQ(test, MIGRATE_OFFLOAD_OVERLAP,
+			dispatch_outcome(test, 1, order));
+
+	/* It has not copied as much yet; then it is fast, then slow. */
+	WRITE_ONCE(fake->mo->mib_ns, 0);
+	KUNIT_EXPECT_EQ(test, MIGRATE_OFFLOAD_ALONE,
+			dispatch_outcome(test, 1, order + 1));
+	WRITE_ONCE(fake->mo->mib_ns, mo_cpu_mib_ns / 2);
+	KUNIT_EXPECT_EQ(test, MIGRATE_OFFLOAD_OVERLAP,
+			dispatch_outcome(test, 1, order + 1));
+	WRITE_ONCE(fake->mo->mib_ns, mo_cpu_mib_ns / 2 + 1);
+	KUNIT_EXPECT_EQ(test, MIGRATE_OFFLOAD_ALONE,
+			dispatch_outcome(test, 1, order + 1));
+
+	/* Nobody copies, or somebody has. */
+	fake->submit_error = -EIO;
+	KUNIT_EXPECT_EQ(test, MIGRATE_OFFLOAD_NONE,
+			dispatch_outcome(test, 1, 0));
+	KUNIT_ASSERT_EQ(test, 0, mo_policy_set_engines(mo_node(0), "cpu"));
+	KUNIT_EXPECT_EQ(test, MIGRATE_OFFLOAD_ALONE,
+			dispatch_outcome(test, 1, 0));
+}
+
 /* All batches are in flight: the next engine of the list, then the CPU. */
 static void dispatch_goes_on_when_busy(struct kunit *test)
 {
@@ -1171,6 +1219,7 @@ static struct kunit_case dispatch_test_cases[] = {
 	KUNIT_CASE(dispatch_refuses_small_change),
 	KUNIT_CASE(dispatch_sorts_by_limits),
 	KUNIT_CASE(dispatch_fills_batches),
+	KUNIT_CASE(dispatch_tells_what_may_overlap),
 	KUNIT_CASE(dispatch_goes_on_when_busy),
 	KUNIT_CASE(dispatch_is_disabled_in_flight),
 	KUNIT_CASE(dispatch_survives_unregistering),

@@ -567,6 +567,45 @@ static void engine_that_only_fails_is_failed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, MO_FAILED, fake->mo->state);
 }
 
+/* @bytes in @us, submitted at @at us. */
+static void engine_copied(struct fake_engine *fake, size_t bytes, u64 at, u64 us)
+{
+	mo_engine_copied(fake->mo, bytes, ns_to_ktime(at * NSEC_PER_USEC),
+			 ns_to_ktime((at + us) * NSEC_PER_USEC));
+}
+
+/* How fast it is: of large copies, without the wait for what came before. */
+static void engine_speed_is_averaged(struct kunit *test)
+{
+	struct migrate_offload_engine_info info = fake_info();
+	struct fake_engine *fake = fake_register(test, &info);
+	struct mo_engine *mo = fake->mo;
+	u64 ns;
+	int i;
+
+	KUNIT_EXPECT_EQ(test, 0, mo->mib_ns);
+	KUNIT_EXPECT_FALSE(test, mo_engine_outruns_cpu(mo));
+	engine_copied(fake, SZ_512K, 1000, 900);
+	KUNIT_EXPECT_EQ(test, 0, mo->mib_ns);
+	engine_copied(fake, SZ_2M, 2000, 200);
+	KUNIT_EXPECT_EQ(test, 100 * NSEC_PER_USEC, mo->mib_ns);
+	/* Submitted while it copied the last one. */
+	engine_copied(fake, SZ_2M, 2100, 300);
+	KUNIT_EXPECT_EQ(test, 100 * NSEC_PER_USEC, mo->mib_ns);
+	/* Reported late, so that its time is not known. */
+	engine_copied(fake, SZ_2M, 2000, 100);
+	KUNIT_EXPECT_EQ(test, 100 * NSEC_PER_USEC, mo->mib_ns);
+
+	/* Once is not often. */
+	engine_copied(fake, SZ_1M, 10000, 1000000);
+	ns = mo->mib_ns;
+	KUNIT_EXPECT_GT(test, ns, 100 * NSEC_PER_USEC);
+	KUNIT_EXPECT_LT(test, ns, 150 * NSEC_PER_USEC);
+	for (i = 1; i < 50; i++)
+		engine_copied(fake, SZ_1M, 2000000 * i, 1000);
+	KUNIT_EXPECT_GT(test, mo->mib_ns, 900 * NSEC_PER_USEC);
+}
+
 static struct kunit_case engine_test_cases[] = {
 	KUNIT_CASE(engine_registers_and_goes),
 	KUNIT_CASE(engine_defaults),
@@ -583,6 +622,7 @@ static struct kunit_case engine_test_cases[] = {
 	KUNIT_CASE(engine_is_not_reset_in_flight),
 	KUNIT_CASE(engine_failure_calls_batches_back),
 	KUNIT_CASE(engine_that_only_fails_is_failed),
+	KUNIT_CASE(engine_speed_is_averaged),
 	{}
 };
 

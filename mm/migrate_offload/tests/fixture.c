@@ -242,7 +242,8 @@ void fixture_pairs_fill(struct kunit *test, struct fixture_pairs *pairs,
 	}
 }
 
-bool fixture_pairs_begin(struct fixture_pairs *pairs, int reason)
+enum migrate_offload fixture_pairs_begin(struct fixture_pairs *pairs,
+					 int reason)
 {
 	memset(pairs->waited, 0, sizeof(pairs->waited));
 	pairs->begun = migrate_offload_begin(&pairs->srcs, &pairs->dsts, reason);
@@ -280,6 +281,6 @@ void fixture_pairs_end(struct fixture_pairs *pairs)
 			fixture_pairs_wait(pairs, i);
 		fixture_pairs_copied(pairs, i);
 	}
-	migrate_offload_end(true);
-	pairs->begun = false;
+	migrate_offload_end(pairs->begun);
+	pairs->begun = MIGRATE_OFFLOAD_NONE;
 }

@@ -67,7 +67,7 @@ struct fixture_pairs {
 	struct folio *dst[MO_BATCH_FOLIOS + 1];
 	bool owned[MO_BATCH_FOLIOS + 1];
 	bool waited[MO_BATCH_FOLIOS + 1];
-	bool begun;
+	enum migrate_offload begun;
 	struct list_head srcs;
 	struct list_head dsts;
 };
@@ -80,7 +80,8 @@ void fixture_pairs_add(struct fixture_pairs *pairs, struct folio *src,
 /* @nr new pairs. */
 void fixture_pairs_fill(struct kunit *test, struct fixture_pairs *pairs,
 			unsigned int nr, unsigned int order);
-bool fixture_pairs_begin(struct fixture_pairs *pairs, int reason);
+enum migrate_offload fixture_pairs_begin(struct fixture_pairs *pairs,
+					 int reason);
 /* The batch that pair @i is in, while it is in flight. */
 struct migrate_offload_batch *fixture_pairs_batch(struct fixture_pairs *pairs,
 						  unsigned int i);

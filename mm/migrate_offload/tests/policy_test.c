@@ -456,6 +456,36 @@ static void policy_shows_what_is_there(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL(test, strstr(page, " fakeA fakeB [none]\n"));
 }
 
+/* While unmapping, no less is offered than those chosen would take. */
+static void policy_parts_are_large_enough(struct kunit *test)
+{
+	struct migrate_offload_engine_info info = fake_info();
+	struct mo_node *node = fixture_node(test);
+	struct fake_engine *fake;
+
+	info.min_bytes = 0;
+	info.name = "small";
+	fake_register(test, &info);
+	info.min_bytes = 100 * PAGE_SIZE - 1;
+	info.name = "large";
+	fake = fake_register(test, &info);
+
+	KUNIT_ASSERT_EQ(test, 0, mo_policy_set_engines(node, "small"));
+	KUNIT_EXPECT_EQ(test, MO_PART_PAGES, __migrate_offload_part_pages);
+	KUNIT_ASSERT_EQ(test, 0, mo_policy_set_engines(node, "small,large"));
+	KUNIT_EXPECT_EQ(test, 100, __migrate_offload_part_pages);
+	KUNIT_ASSERT_EQ(test, 0, mo_policy_set_min_bytes(node, "4K"));
+	KUNIT_EXPECT_EQ(test, MO_PART_PAGES, __migrate_offload_part_pages);
+	KUNIT_ASSERT_EQ(test, 0, mo_policy_set_min_bytes(node, "1M"));
+	KUNIT_EXPECT_EQ(test, SZ_1M / PAGE_SIZE, __migrate_offload_part_pages);
+	KUNIT_ASSERT_EQ(test, 0, mo_policy_set_min_bytes(node, "1G"));
+	KUNIT_EXPECT_EQ(test, MO_BATCH_FOLIOS, __migrate_offload_part_pages);
+	KUNIT_ASSERT_EQ(test, 0, mo_policy_set_min_bytes(node, "auto"));
+	KUNIT_EXPECT_EQ(test, 100, __migrate_offload_part_pages);
+	fake_unregister(test, fake);
+	KUNIT_EXPECT_EQ(test, MO_PART_PAGES, __migrate_offload_part_pages);
+}
+
 static struct kunit_case policy_test_cases[] = {
 	KUNIT_CASE_PARAM(policy_parses_engines, engines_gen_params),
 	KUNIT_CASE_PARAM(policy_parses_reasons, reasons_gen_params),
@@ -467,6 +497,7 @@ static struct kunit_case policy_test_cases[] = {
 	KUNIT_CASE(policy_refuses_with_a_reason),
 	KUNIT_CASE(policy_min_bytes),
 	KUNIT_CASE(policy_shows_what_is_there),
+	KUNIT_CASE(policy_parts_are_large_enough),
 	{}
 };
 

@@ -36,7 +36,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 boots=(
 	"on|debug|migrate_offload=on|512|1|boot.sh health"
 	"memory|debug|health.lost=1024|768|1|memory alloc health"
-	"main|debug||512|1|boot.sh migrate cpu-mt sysfs trace.sh faults health"
+	"main|debug||512|1|boot.sh migrate cpu-mt sysfs trace.sh pipeline.sh faults health"
 	"callers|debug|cma=64M|512|1|callers health"
 	"dma|debug||512|1|sim-dma dma-sim fault-matrix health"
 	"sdma|debug||512|1|sim-sdma migrate fault-matrix health"
