@@ -192,6 +192,7 @@ struct mo_batch *mo_batch_get(struct mo_engine *engine)
 	batch->unsettled = 0;
 	batch->settled = false;
 	batch->quarantined_pages = 0;
+	batch->queued_bytes = 0;
 	refcount_set(&batch->fences, 2);
 
 	seqno = atomic64_inc_return(&engine->fence_seqno);
@@ -430,6 +431,7 @@ void migrate_offload_batch_quiesced(struct migrate_offload_batch *batch)
 	/* Does nothing but for a batch that was cancelled. */
 	dma_fence_signal_locked(&batch->result);
 	atomic_dec(&b->engine->inflight);
+	atomic_long_sub(b->queued_bytes, &b->engine->queued_bytes);
 	dma_fence_signal_locked(&batch->quiesced);
 	spin_unlock_irqrestore(&batch->lock, flags);
 

@@ -27,6 +27,8 @@ int mo_copy_page(unsigned long dst, unsigned long src)
 	       -EHWPOISON : 0;
 }
 
+struct mo_engine *mo_cpu_engine __ro_after_init;
+
 /* The time in which a CPU copies 1 MiB; 0: not measured. */
 u64 mo_cpu_mib_ns __read_mostly;
 
@@ -110,5 +112,11 @@ int __init mo_cpu_init(void)
 		.max_batches = 4,
 	};
 
-	return PTR_ERR_OR_ZERO(migrate_offload_register(&info, NULL));
+	struct migrate_offload_engine *engine;
+
+	engine = migrate_offload_register(&info, NULL);
+	if (IS_ERR(engine))
+		return PTR_ERR(engine);
+	mo_cpu_engine = to_mo_engine(engine);
+	return 0;
 }

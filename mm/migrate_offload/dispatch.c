@@ -220,9 +220,12 @@ static enum mo_refusal mo_submit_refusal(int err)
 	}
 }
 
-/* Give @batch to its engine. When it is refused it is still the caller's. */
+/*
+ * Give @batch, on which work was @begun, to its engine. When it is refused it
+ * is still the caller's.
+ */
 enum mo_refusal mo_submit(struct mo_node *node, struct mo_batch *batch,
-			  int reason)
+			  int reason, ktime_t begun)
 {
 	struct mo_engine *engine = batch->engine;
 	enum mo_refusal why;
@@ -238,6 +241,8 @@ enum mo_refusal mo_submit(struct mo_node *node, struct mo_batch *batch,
 				     node->nid, migrate_reason_names[reason],
 				     batch->nr_pairs, batch->pub.nr_extents,
 				     batch->pub.bytes);
+	batch->queued_bytes = batch->pub.bytes;
+	atomic_long_add(batch->queued_bytes, &engine->queued_bytes);
 
 	/* Lockdep proves that no driver enters reclaim from here. */
 	cookie = dma_fence_begin_signalling();
@@ -245,6 +250,10 @@ enum mo_refusal mo_submit(struct mo_node *node, struct mo_batch *batch,
 	      engine->ops->submit(&engine->pub, &batch->pub) : -ENODEV;
 	dma_fence_end_signalling(cookie);
 	if (!err) {
+		/* Of an engine that is the CPU, only the copy. */
+		if (engine->by_cpu)
+			begun = batch->submitted;
+		batch->task_ns = ktime_to_ns(ktime_sub(ktime_get(), begun));
 		this_cpu_inc(engine->stats->batches);
 		return MO_ACCEPTED;
 	}
@@ -259,6 +268,8 @@ struct mo_offer {
 	int reason;
 	unsigned int nr_folios;
 	size_t bytes;
+	int choice;			/* of "auto" */
+	ktime_t begun;			/* work on the next batch */
 	enum migrate_offload outcome;
 };
 
@@ -277,10 +288,12 @@ static bool mo_may_overlap(struct mo_engine *engine,
 static void mo_submit_marked(struct mo_offer *offer, struct mo_batch *batch)
 {
 	bool overlap = mo_may_overlap(batch->engine, offer);
-	enum mo_refusal why = mo_submit(offer->node, batch, offer->reason);
+	enum mo_refusal why = mo_submit(offer->node, batch, offer->reason,
+					offer->begun);
 	unsigned int i;
 
 	if (why == MO_ACCEPTED) {
+		offer->begun = ktime_get();
 		if (!overlap)
 			offer->outcome = MIGRATE_OFFLOAD_ALONE;
 		else if (offer->outcome == MIGRATE_OFFLOAD_NONE)
@@ -314,7 +327,8 @@ static struct mo_batch *mo_assign(struct mo_offer *offer,
 		mo_submit_marked(offer, batch);
 	}
 
-	batch = mo_policy_pick(offer->node, &piece, offer->bytes, &why);
+	batch = mo_policy_pick(offer->node, &piece, offer->bytes,
+			       offer->choice, &why);
 	if (batch && mo_add(batch, src, dst))
 		return batch;
 	/* An empty batch, of an engine that reaches the pair, has room for it. */
@@ -364,12 +378,61 @@ static bool mo_accept(struct folio *src, struct folio *dst, int reason)
 	return true;
 }
 
+/* All of the folios are bound for the node. */
+static void mo_refuse_all(struct mo_offer *offer, struct list_head *srcs,
+			  enum mo_refusal why)
+{
+	struct folio *src;
+
+	this_cpu_add(offer->node->stats->offered, offer->nr_folios);
+	this_cpu_add(offer->node->stats->refused[why], offer->nr_folios);
+	if (!trace_migrate_offload_refuse_enabled())
+		return;
+	list_for_each_entry(src, srcs, lru)
+		trace_migrate_offload_refuse(offer->node->nid,
+					     migrate_reason_names[offer->reason],
+					     mo_refusal_names[why],
+					     folio_nr_pages(src));
+}
+
+/*
+ * Does "auto" leave them all to the CPU? This comes before anything is done for
+ * each of them: to be no slower than the CPU, it must be next to nothing.
+ */
+static bool mo_auto_declines(struct mo_offer *offer, struct list_head *srcs,
+			     struct list_head *dsts)
+{
+	struct folio *src, *dst = list_first_entry(dsts, struct folio, lru);
+
+	offer->choice = MO_CHOICE_ANY;
+	offer->node = mo_node(folio_nid(dst));
+	if (!offer->node || !READ_ONCE(offer->node->automatic))
+		return false;
+	list_for_each_entry(src, srcs, lru) {
+		if (folio_nid(dst) != offer->node->nid)
+			return false;
+		offer->nr_folios++;
+		offer->bytes += folio_size(src);
+		dst = list_next_entry(dst, lru);
+	}
+	src = list_first_entry(srcs, struct folio, lru);
+	offer->choice = mo_policy_choose(offer->node, folio_nid(src),
+					 offer->bytes);
+	if (offer->choice != MO_CHOICE_DECLINE)
+		return false;
+	mo_refuse_all(offer, srcs, MO_REFUSED_SLOWER);
+	return true;
+}
+
 static enum migrate_offload mo_offer(struct list_head *srcs,
 				     struct list_head *dsts, int reason)
 {
-	struct mo_offer offer = { .reason = reason };
+	struct mo_offer offer = { .reason = reason, .begun = ktime_get() };
 	int nid, next = MAX_NUMNODES;
 	struct folio *src, *dst;
+
+	if (mo_auto_declines(&offer, srcs, dsts))
+		return MIGRATE_OFFLOAD_NONE;
 
 	dst = list_first_entry(dsts, struct folio, lru);
 	list_for_each_entry(src, srcs, lru) {

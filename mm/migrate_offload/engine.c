@@ -162,6 +162,8 @@ int mo_engine_reset(struct mo_engine *engine,
 	if (!err) {
 		atomic_set(&engine->bad_batches, 0);
 		WRITE_ONCE(engine->grace_end, 0);
+		/* What it was before says little of what it is now. */
+		mo_costs_forget(engine);
 		cmpxchg(&engine->state, MO_FAILED, MO_ONLINE);
 		sysfs_notify(&engine->kobj, NULL, "state");
 	}
@@ -245,6 +247,9 @@ mo_engine_alloc(const struct migrate_offload_engine_info *info, void *priv)
 	engine->stats = alloc_percpu(struct mo_engine_stats);
 	if (!engine->stats)
 		goto err;
+	err = mo_costs_create(engine);
+	if (err)
+		goto err;
 	err = mo_batches_create(engine, info->priv_size);
 	if (err)
 		goto err;
@@ -262,6 +267,7 @@ void mo_engine_free(struct mo_engine *engine)
 {
 	percpu_ref_exit(&engine->users);
 	mo_batches_destroy(engine);
+	mo_costs_destroy(engine);
 	free_percpu(engine->stats);
 	kfree(engine);
 }

@@ -21,16 +21,20 @@
 static int mo_copy_piece(struct mo_node *node, struct mo_piece *piece,
 			 int reason, enum mo_refusal *why)
 {
+	size_t bytes = folio_size(piece->src);
+	ktime_t begun = ktime_get();
 	struct mo_batch *batch;
 	struct mo_pair *pair;
+	int choice;
 
-	batch = mo_policy_pick(node, piece, folio_size(piece->src), why);
+	choice = mo_policy_choose(node, folio_nid(piece->src), bytes);
+	batch = mo_policy_pick(node, piece, bytes, choice, why);
 	if (!batch)
 		return -EAGAIN;
 	pair = mo_batch_add(batch, piece);
 	/* The engine has just said that it takes so much in one batch. */
 	*why = WARN_ON_ONCE(!pair) ? MO_REFUSED_LIMITS :
-	       mo_submit(node, batch, reason);
+	       mo_submit(node, batch, reason, begun);
 	if (*why != MO_ACCEPTED) {
 		mo_batch_cancel(batch);
 		return -EAGAIN;

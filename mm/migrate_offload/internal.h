@@ -7,6 +7,7 @@
  *	cpu.c		the engine "cpu": the task that migrates copies
  *	cpu_mt.c	the engine "cpu-mt": other CPUs help it
  *	policy.c	who copies what arrives at a node
+ *	auto.c		what copies cost, and who is cheapest
  *	sysfs.c		/sys/kernel/mm/migrate_offload
  *	dispatch.c	the hook: from folio pairs to batches
  *	wait.c		and back: deadlines, results, quarantine
@@ -95,6 +96,7 @@ enum mo_refusal {
 	MO_REFUSED_REASON,	/* not among the node's reasons */
 	MO_REFUSED_CONTEXT,	/* direct reclaim */
 	MO_REFUSED_TOO_SMALL,	/* fewer bytes than min_bytes */
+	MO_REFUSED_SLOWER,	/* "auto" expects the CPU to be faster */
 	MO_REFUSED_NO_ENGINE,	/* no chosen engine is online */
 	MO_REFUSED_BUSY,	/* all batches in flight */
 	MO_REFUSED_LIMITS,	/* outside of the engine's limits */
@@ -135,7 +137,23 @@ enum mo_state {
 	MO_REMOVED,
 };
 
+/* What "auto" is to save; the time, if the CPU has nothing else to do. */
+enum mo_goal {
+	MO_GOAL_LOAD,
+	MO_GOAL_TIME,
+	MO_GOAL_CPU,
+	MO_NR_GOALS
+};
+
+/* What "auto" says, if it does not name one of the node's engines. */
+enum mo_choice {
+	MO_CHOICE_ANY = -1,	/* the first that takes it, if any */
+	MO_CHOICE_CPU = -2,	/* the CPU, as an engine: its cost is wanted */
+	MO_CHOICE_DECLINE = -3,	/* the CPU */
+};
+
 struct mo_batch;
+struct mo_costs;
 
 struct mo_engine {
 	struct migrate_offload_engine pub;
@@ -162,6 +180,8 @@ struct mo_engine {
 	atomic_long_t quarantined_pages;
 	u64 mib_ns;			/* time for 1 MiB, averaged; 0: not known */
 	ktime_t last_completed;
+	atomic_long_t queued_bytes;	/* of batches not quiesced */
+	struct mo_costs *costs;		/* of "auto", by direction */
 	struct mo_engine_stats __percpu *stats;
 
 	struct mutex op_lock;		/* one ->quiesce() or ->reset() at a time */
@@ -216,6 +236,8 @@ struct mo_batch {
 	unsigned int unsettled;		/* pairs not waited for yet */
 	bool settled;
 	ktime_t submitted;
+	u64 task_ns;			/* what it has cost the task */
+	size_t queued_bytes;		/* of the engine's */
 	unsigned int timeout_ms;
 	unsigned long deadline;		/* jiffies */
 
@@ -234,9 +256,15 @@ struct mo_node {
 
 	/* Written under mo_lock, read without: */
 	bool automatic;
+	enum mo_goal goal;
 	unsigned long reasons;
 	long min_bytes;
 	struct mo_engine __rcu *choice[MO_MAX_CHOICE];
+
+	/* Of auto.c, not locked: */
+	u64 auto_credit;		/* ns that may be lost by trying */
+	unsigned int auto_since;	/* offers since the last try */
+	unsigned int auto_turn;		/* whose it is to be tried */
 
 	/* Under mo_lock: */
 	unsigned int nr_names;
@@ -296,6 +324,7 @@ void mo_engine_free(struct mo_engine *engine);
 /* cpu.c */
 extern const struct migrate_offload_ops mo_cpu_ops;
 extern u64 mo_cpu_mib_ns;
+extern struct mo_engine *mo_cpu_engine;
 int mo_copy_page(unsigned long dst, unsigned long src);
 void mo_cpu_measure(void);
 int mo_cpu_init(void);
@@ -309,14 +338,27 @@ bool mo_arch_needs_cpu(void);
 struct mo_node *mo_node(int nid);
 struct mo_node *mo_node_create(int nid);
 void mo_policy_resolve_all(void);
+int mo_policy_choose(struct mo_node *node, int src, size_t bytes);
 struct mo_batch *mo_policy_pick(struct mo_node *node, struct mo_piece *piece,
-				size_t bytes, enum mo_refusal *why);
+				size_t bytes, int choice, enum mo_refusal *why);
 int mo_parse_number(const char *text, size_t len, unsigned long *number);
 int mo_policy_set_engines(struct mo_node *node, const char *list);
 ssize_t mo_policy_show_engines(struct mo_node *node, char *buf);
 int mo_policy_set_reasons(struct mo_node *node, const char *list);
 ssize_t mo_policy_show_reasons(struct mo_node *node, char *buf);
 int mo_policy_set_min_bytes(struct mo_node *node, const char *text);
+
+/* auto.c */
+int mo_costs_create(struct mo_engine *engine);
+void mo_costs_destroy(struct mo_engine *engine);
+void mo_costs_forget(struct mo_engine *engine);
+unsigned int mo_size_class(size_t bytes);
+void mo_auto_note(struct mo_engine *engine, int src, int dst, size_t bytes,
+		  u64 ns, u64 cpu_ns);
+int mo_auto_choose(struct mo_node *node, int src, size_t bytes);
+int mo_auto_set_goal(struct mo_node *node, const char *text);
+ssize_t mo_auto_show_goal(struct mo_node *node, char *buf);
+ssize_t mo_auto_show_costs(struct mo_node *node, char *buf);
 
 /* sysfs.c */
 extern const char * const mo_refusal_names[MO_NR_REFUSALS];
@@ -336,7 +378,7 @@ enum mo_refusal mo_pair_refusal(struct mo_node *node, struct folio *src,
 void mo_refuse(struct mo_node *node, struct folio *src, int reason,
 	       enum mo_refusal why);
 enum mo_refusal mo_submit(struct mo_node *node, struct mo_batch *batch,
-			  int reason);
+			  int reason, ktime_t begun);
 
 /* wait.c */
 int mo_pair_wait(struct mo_pair *pair);

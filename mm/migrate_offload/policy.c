@@ -204,12 +204,26 @@ static struct mo_batch *mo_ask(const struct mo_node *node,
 	return batch;
 }
 
+/* Who "auto" would have copy @bytes from node @src; else MO_CHOICE_ANY. */
+int mo_policy_choose(struct mo_node *node, int src, size_t bytes)
+{
+	int choice = MO_CHOICE_ANY;
+
+	if (READ_ONCE(node->automatic)) {
+		rcu_read_lock();
+		choice = mo_auto_choose(node, src, bytes);
+		rcu_read_unlock();
+	}
+	return choice;
+}
+
 /*
  * A batch of the first engine that takes @piece, as part of @bytes in all, or
- * NULL and why the last one asked does not. May shorten the piece, of hugetlb.
+ * NULL and why the last one asked does not. The engine of @choice is asked
+ * first. May shorten the piece, of hugetlb.
  */
 struct mo_batch *mo_policy_pick(struct mo_node *node, struct mo_piece *piece,
-				size_t bytes, enum mo_refusal *why)
+				size_t bytes, int choice, enum mo_refusal *why)
 {
 	int src = folio_nid(piece->src);
 	bool automatic = READ_ONCE(node->automatic);
@@ -217,12 +231,23 @@ struct mo_batch *mo_policy_pick(struct mo_node *node, struct mo_piece *piece,
 	struct mo_engine *engine;
 	int place, i;
 
+	*why = MO_REFUSED_SLOWER;
+	if (choice == MO_CHOICE_DECLINE)
+		return NULL;
 	*why = MO_REFUSED_NO_ENGINE;
+	if (choice == MO_CHOICE_CPU)
+		return mo_ask(node, mo_cpu_engine, piece, bytes, why);
+
 	rcu_read_lock();
+	if (choice != MO_CHOICE_ANY) {
+		engine = rcu_dereference(node->choice[choice]);
+		if (engine)
+			batch = mo_ask(node, engine, piece, bytes, why);
+	}
 	for (place = 0; !batch && place < MO_NR_PLACES; place++) {
 		for (i = 0; !batch && i < MO_MAX_CHOICE; i++) {
 			engine = rcu_dereference(node->choice[i]);
-			if (!engine || (automatic && place !=
+			if (!engine || i == choice || (automatic && place !=
 			    mo_place(engine, node->nid, src)))
 				continue;
 			batch = mo_ask(node, engine, piece, bytes, why);

@@ -33,6 +33,7 @@ const char * const mo_refusal_names[MO_NR_REFUSALS] = {
 	[MO_REFUSED_REASON] = "reason",
 	[MO_REFUSED_CONTEXT] = "context",
 	[MO_REFUSED_TOO_SMALL] = "too_small",
+	[MO_REFUSED_SLOWER] = "slower",
 	[MO_REFUSED_NO_ENGINE] = "no_engine",
 	[MO_REFUSED_BUSY] = "busy",
 	[MO_REFUSED_LIMITS] = "limits",
@@ -411,10 +412,35 @@ static ssize_t node_min_bytes_store(struct kobject *kobj,
 static struct kobj_attribute node_min_bytes =
 	__ATTR(min_bytes, 0644, node_min_bytes_show, node_min_bytes_store);
 
+static ssize_t auto_goal_show(struct kobject *kobj,
+			      struct kobj_attribute *attr, char *buf)
+{
+	return mo_auto_show_goal(kobj_to_node(kobj), buf);
+}
+
+static ssize_t auto_goal_store(struct kobject *kobj,
+			       struct kobj_attribute *attr, const char *buf,
+			       size_t count)
+{
+	return mo_node_store(kobj, buf, count, mo_auto_set_goal);
+}
+
+static struct kobj_attribute node_auto_goal = __ATTR_RW(auto_goal);
+
+static ssize_t auto_costs_show(struct kobject *kobj,
+			       struct kobj_attribute *attr, char *buf)
+{
+	return mo_auto_show_costs(kobj_to_node(kobj), buf);
+}
+
+static struct kobj_attribute node_auto_costs = __ATTR_RO(auto_costs);
+
 static struct attribute *mo_node_attrs[] = {
 	&node_engines.attr,
 	&node_reasons.attr,
 	&node_min_bytes.attr,
+	&node_auto_goal.attr,
+	&node_auto_costs.attr,
 	NULL
 };
 
@@ -449,6 +475,7 @@ MO_NODE_STAT(refused_tags, refused[MO_REFUSED_TAGS]);
 MO_NODE_STAT(refused_reason, refused[MO_REFUSED_REASON]);
 MO_NODE_STAT(refused_context, refused[MO_REFUSED_CONTEXT]);
 MO_NODE_STAT(refused_too_small, refused[MO_REFUSED_TOO_SMALL]);
+MO_NODE_STAT(refused_slower, refused[MO_REFUSED_SLOWER]);
 MO_NODE_STAT(refused_no_engine, refused[MO_REFUSED_NO_ENGINE]);
 MO_NODE_STAT(refused_busy, refused[MO_REFUSED_BUSY]);
 MO_NODE_STAT(refused_limits, refused[MO_REFUSED_LIMITS]);
@@ -471,6 +498,7 @@ static struct attribute *mo_node_stats_attrs[] = {
 	&node_refused_reason.attr.attr,
 	&node_refused_context.attr.attr,
 	&node_refused_too_small.attr.attr,
+	&node_refused_slower.attr.attr,
 	&node_refused_no_engine.attr.attr,
 	&node_refused_busy.attr.attr,
 	&node_refused_limits.attr.attr,

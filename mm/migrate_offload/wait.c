@@ -29,16 +29,28 @@ static bool mo_wait_until(struct dma_fence *fence, unsigned long deadline)
 	return dma_fence_wait_timeout(fence, false, left) > 0;
 }
 
-/* Returns false if the engine may still touch what it has not copied. */
-static bool mo_batch_wait(struct mo_batch *batch)
+/*
+ * Returns false if the engine may still touch what it has not copied. Sets how
+ * long the task slept.
+ */
+static bool mo_batch_wait(struct mo_batch *batch, u64 *slept_ns)
 {
 	struct migrate_offload_batch *pub = &batch->pub;
 	struct mo_engine *engine = batch->engine;
 	unsigned long patience = jiffies;
+	ktime_t start;
+	bool done;
 
+	*slept_ns = 0;
 	if (engine->ops->poll && !dma_fence_is_signaled(&pub->result))
 		engine->ops->poll(&engine->pub, pub);
-	if (mo_wait_until(&pub->result, batch->deadline)) {
+	done = dma_fence_is_signaled(&pub->result);
+	if (!done) {
+		start = ktime_get();
+		done = mo_wait_until(&pub->result, batch->deadline);
+		*slept_ns = ktime_to_ns(ktime_sub(ktime_get(), start));
+	}
+	if (done) {
 		if (mo_engine_online(engine))
 			patience += MO_QUIESCE_GRACE;
 		if (!pub->result.error ||
@@ -57,9 +69,7 @@ static bool mo_batch_wait(struct mo_batch *batch)
 
 static void mo_count_cost(struct mo_batch *batch)
 {
-	size_t units = DIV_ROUND_UP(batch->pub.bytes, SZ_4K);
-	unsigned int class = min_t(unsigned int, MO_NR_COST_CLASSES - 1,
-				   (order_base_2(units) + 1) / 2);
+	unsigned int class = mo_size_class(batch->pub.bytes);
 	struct mo_engine_stats __percpu *stats = batch->engine->stats;
 
 	this_cpu_add(stats->cost_ns[class],
@@ -187,9 +197,13 @@ static bool mo_quarantine(struct mo_batch *batch)
 static void mo_batch_settle(struct mo_batch *batch)
 {
 	struct mo_engine *engine = batch->engine;
-	bool quiesced = mo_batch_wait(batch);
+	int src = folio_nid(batch->pairs[0].src);
+	ktime_t start = ktime_get();
 	unsigned int i, bad = 0;
+	bool quiesced;
+	u64 slept_ns;
 
+	quiesced = mo_batch_wait(batch, &slept_ns);
 	spin_lock_irq(&batch->pub.lock);
 	for (i = 0; i < batch->nr_pairs; i++) {
 		struct mo_pair *pair = &batch->pairs[i];
@@ -215,6 +229,12 @@ static void mo_batch_settle(struct mo_batch *batch)
 		/* Else it is poison, and the CPU need not try again. */
 	}
 	batch->settled = true;
+
+	/* What copies with the CPU has a cost that others are compared with. */
+	if (!engine->by_cpu)
+		batch->task_ns += ktime_to_ns(ktime_sub(ktime_get(), start));
+	mo_auto_note(engine, src, batch->nid, batch->pub.bytes, batch->task_ns,
+		     batch->task_ns - min(slept_ns, batch->task_ns));
 }
 
 /*

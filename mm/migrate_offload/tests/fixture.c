@@ -31,6 +31,7 @@ static void fixture_policy_restore(void *data)
 	mo_set_enabled(old->enabled);
 	mutex_lock(&mo_lock);
 	node->automatic = old->node.automatic;
+	node->goal = old->node.goal;
 	node->reasons = old->node.reasons;
 	node->min_bytes = old->node.min_bytes;
 	node->nr_names = old->node.nr_names;

@@ -219,7 +219,8 @@ static struct mo_engine *policy_picks(struct kunit *test, struct mo_node *node,
 	struct mo_engine *engine;
 	struct mo_batch *batch;
 
-	batch = mo_policy_pick(node, &piece, bytes ?: piece.bytes, why);
+	batch = mo_policy_pick(node, &piece, bytes ?: piece.bytes,
+			       MO_CHOICE_ANY, why);
 	if (!batch)
 		return NULL;
 	engine = batch->engine;

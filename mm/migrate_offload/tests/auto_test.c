@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests of mm/migrate_offload/auto.c
+ *
+ * Costs are made up: nothing here depends on how long anything takes.
+ */
+#include <linux/migrate.h>
+#include <linux/mm.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+
+#include "fake_engine.h"
+#include "fixture.h"
+
+/* It knows nothing of anybody, and chooses among @engines only. */
+static struct mo_node *auto_node(struct kunit *test, const char *engines)
+{
+	struct mo_node *node = fixture_node(test);
+
+	KUNIT_ASSERT_EQ(test, 0, mo_policy_set_engines(node, engines));
+	KUNIT_ASSERT_EQ(test, 0, mo_policy_set_min_bytes(node, "auto"));
+	KUNIT_ASSERT_EQ(test, 0, mo_auto_set_goal(node, "time"));
+	WRITE_ONCE(node->automatic, true);
+	WRITE_ONCE(node->auto_credit, 0);
+	WRITE_ONCE(node->auto_since, 0);
+	WRITE_ONCE(node->auto_turn, 0);
+	mo_costs_forget(mo_cpu_engine);
+	return node;
+}
+
+static struct fake_engine *auto_engine(struct kunit *test, const char *name)
+{
+	struct migrate_offload_engine_info info = fake_info();
+
+	info.name = name;
+	info.min_bytes = 0;
+	return fake_register(test, &info);
+}
+
+/* It costs @us, as far as is known. */
+static void auto_cost(struct mo_engine *engine, size_t bytes, u64 us)
+{
+	int i;
+
+	for (i = 0; i < 40; i++)
+		mo_auto_note(engine, 0, 0, bytes, us * NSEC_PER_USEC,
+			     us * NSEC_PER_USEC);
+}
+
+static int auto_choice(struct mo_node *node, size_t bytes)
+{
+	return mo_policy_choose(node, 0, bytes);
+}
+
+/* First the CPU, then each engine, is seen a few times; then it is decided. */
+static void auto_learns(struct kunit *test)
+{
+	struct fake_engine *a = auto_engine(test, "fakeA");
+	struct fake_engine *b = auto_engine(test, "fakeB");
+	struct mo_node *node = auto_node(test, "fakeA,fakeB");
+	const u64 us = NSEC_PER_USEC;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		KUNIT_EXPECT_EQ(test, MO_CHOICE_CPU, auto_choice(node, SZ_1M));
+		mo_auto_note(mo_cpu_engine, 0, 0, SZ_1M, 100 * us, 100 * us);
+	}
+	for (i = 0; i < 3; i++) {
+		KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_1M));
+		mo_auto_note(a->mo, 0, 0, SZ_1M, 60 * us, 10 * us);
+	}
+	for (i = 0; i < 3; i++) {
+		KUNIT_EXPECT_EQ(test, 1, auto_choice(node, SZ_1M));
+		mo_auto_note(b->mo, 0, 0, SZ_1M, 50 * us, 10 * us);
+	}
+	KUNIT_EXPECT_EQ(test, 1, auto_choice(node, SZ_1M));
+
+	/* Of other sizes nothing is known. */
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_CPU, auto_choice(node, SZ_4K));
+	/* No engine, no choice. */
+	KUNIT_ASSERT_EQ(test, 0, mo_policy_set_min_bytes(node, "2M"));
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_ANY, auto_choice(node, SZ_1M));
+}
+
+/* An engine that is so slow that it must not be asked thrice in a row. */
+static void auto_pays_for_lessons(struct kunit *test)
+{
+	struct fake_engine *fake = auto_engine(test, "fake");
+	struct mo_node *node = auto_node(test, "fake");
+	int i, tries = 0;
+
+	auto_cost(mo_cpu_engine, SZ_1M, 100);
+	KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_1M));
+	mo_auto_note(fake->mo, 0, 0, SZ_1M, NSEC_PER_MSEC, NSEC_PER_MSEC);
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_DECLINE, auto_choice(node, SZ_1M));
+
+	/* Each costs 900 us more, of which 1/128 may be lost. */
+	for (i = 0; i < 10000; i++) {
+		if (auto_choice(node, SZ_1M))
+			continue;
+		mo_auto_note(fake->mo, 0, 0, SZ_1M, NSEC_PER_MSEC, 0);
+		tries++;
+	}
+	KUNIT_EXPECT_GE(test, tries, 4);
+	KUNIT_EXPECT_LE(test, tries * 900, 10000 * 100 / 128);
+}
+
+/* The cheapest, by size; and of two that are about as good, the nearer. */
+static void auto_takes_the_cheapest(struct kunit *test)
+{
+	struct fake_engine *a = auto_engine(test, "fakeA");
+	struct fake_engine *b = auto_engine(test, "fakeB");
+	struct mo_node *node = auto_node(test, "fakeA,fakeB");
+
+	auto_cost(mo_cpu_engine, SZ_4K, 1);
+	auto_cost(a->mo, SZ_4K, 8);
+	auto_cost(b->mo, SZ_4K, 8);
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_DECLINE, auto_choice(node, SZ_4K));
+
+	auto_cost(mo_cpu_engine, SZ_256K, 64);
+	auto_cost(a->mo, SZ_256K, 30);
+	auto_cost(b->mo, SZ_256K, 20);
+	KUNIT_EXPECT_EQ(test, 1, auto_choice(node, SZ_256K));
+
+	auto_cost(mo_cpu_engine, SZ_1M, 2560);
+	auto_cost(a->mo, SZ_1M, 1010);
+	auto_cost(b->mo, SZ_1M, 1000);
+	KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_1M));
+
+	/* One that is out of service does not count. */
+	mo_engine_fail(a->mo, "test");
+	KUNIT_EXPECT_EQ(test, 1, auto_choice(node, SZ_1M));
+	mo_engine_fail(b->mo, "test");
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_ANY, auto_choice(node, SZ_1M));
+}
+
+/* One bad sample changes nothing; when all are bad, it is noticed. */
+static void auto_forgives_once(struct kunit *test)
+{
+	struct fake_engine *fake = auto_engine(test, "fake");
+	struct mo_node *node = auto_node(test, "fake");
+	int i;
+
+	auto_cost(mo_cpu_engine, SZ_1M, 100);
+	auto_cost(fake->mo, SZ_1M, 95);
+	KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_1M));
+	for (i = 0; i < 20; i++) {
+		mo_auto_note(fake->mo, 0, 0, SZ_1M, NSEC_PER_SEC, 0);
+		KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_1M));
+		mo_auto_note(fake->mo, 0, 0, SZ_1M, 95 * NSEC_PER_USEC, 0);
+		KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_1M));
+		mo_auto_note(fake->mo, 0, 0, SZ_1M, 95 * NSEC_PER_USEC, 0);
+	}
+	auto_cost(fake->mo, SZ_1M, 200);
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_DECLINE, auto_choice(node, SZ_1M));
+	/* Nor does one good sample. */
+	mo_auto_note(fake->mo, 0, 0, SZ_1M, 1, 1);
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_DECLINE, auto_choice(node, SZ_1M));
+}
+
+/* Who is not chosen is tried now and then, and taken when it has got better. */
+static void auto_looks_now_and_then(struct kunit *test)
+{
+	struct fake_engine *fake = auto_engine(test, "fake");
+	struct mo_node *node = auto_node(test, "fake");
+	int i, tries = 0, cpu = 0;
+
+	auto_cost(mo_cpu_engine, SZ_1M, 100);
+	auto_cost(fake->mo, SZ_1M, 200);
+	for (i = 0; i < 20000 && tries < 20; i++) {
+		int choice = auto_choice(node, SZ_1M);
+
+		cpu += choice == MO_CHOICE_CPU;
+		if (choice)
+			continue;
+		tries++;
+		mo_auto_note(fake->mo, 0, 0, SZ_1M, 10 * NSEC_PER_USEC, 0);
+	}
+	KUNIT_EXPECT_EQ(test, 20, tries);
+	KUNIT_EXPECT_GT(test, cpu, 0);
+	/* Not without looks at it before. */
+	KUNIT_EXPECT_GT(test, i, 2 * 128);
+	for (i = 0; i < 100; i++)
+		tries += !auto_choice(node, SZ_1M);
+	KUNIT_EXPECT_GT(test, tries, 20 + 90);
+}
+
+/* What is queued already takes its time. */
+static void auto_sees_queues(struct kunit *test)
+{
+	struct fake_engine *fake = auto_engine(test, "fake");
+	struct mo_node *node = auto_node(test, "fake");
+
+	auto_cost(mo_cpu_engine, SZ_1M, 100);
+	auto_cost(fake->mo, SZ_1M, 50);
+	WRITE_ONCE(fake->mo->mib_ns, 50 * NSEC_PER_USEC);
+	/* As much as it gets now is its own. */
+	atomic_long_set(&fake->mo->queued_bytes, SZ_1M);
+	KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_1M));
+	atomic_long_set(&fake->mo->queued_bytes, SZ_1M + SZ_2M);
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_DECLINE, auto_choice(node, SZ_1M));
+	atomic_long_set(&fake->mo->queued_bytes, 0);
+	KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_1M));
+}
+
+/* Time, or the CPU's time; not at any price. */
+static void auto_has_a_goal(struct kunit *test)
+{
+	struct fake_engine *fake = auto_engine(test, "fake");
+	struct mo_node *node = auto_node(test, "fake");
+	int i;
+
+	auto_cost(mo_cpu_engine, SZ_1M, 100);
+	for (i = 0; i < 40; i++)
+		mo_auto_note(fake->mo, 0, 0, SZ_1M, 180 * NSEC_PER_USEC,
+			     10 * NSEC_PER_USEC);
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_DECLINE, auto_choice(node, SZ_1M));
+	KUNIT_ASSERT_EQ(test, 0, mo_auto_set_goal(node, "cpu"));
+	KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_1M));
+	for (i = 0; i < 40; i++)
+		mo_auto_note(fake->mo, 0, 0, SZ_1M, 220 * NSEC_PER_USEC,
+			     10 * NSEC_PER_USEC);
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_DECLINE, auto_choice(node, SZ_1M));
+}
+
+static const struct fixture_text goal_params[] = {
+	{ "load", 0 },
+	{ "time", 0 },
+	{ "cpu", 0 },
+	{ "", -EINVAL },
+	{ "CPU", -EINVAL },
+	{ "cpu ", -EINVAL },
+	{ "[cpu]", -EINVAL },
+	{ "load time", -EINVAL },
+	{ "cpus", -EINVAL },
+};
+
+KUNIT_ARRAY_PARAM(goal, goal_params, fixture_text_desc);
+
+static void auto_parses_goals(struct kunit *test)
+{
+	const struct fixture_text *param = test->param_value;
+	struct mo_node *node = fixture_node(test);
+	struct folio *page = fixture_folio(test, 0);
+	char expected[16];
+
+	KUNIT_ASSERT_EQ(test, 0, mo_auto_set_goal(node, "time"));
+	KUNIT_EXPECT_EQ(test, param->err, mo_auto_set_goal(node, param->text));
+	mo_auto_show_goal(node, folio_address(page));
+	snprintf(expected, sizeof(expected), "[%s]",
+		 param->err ? "time" : param->text);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(folio_address(page), expected));
+}
+
+/* What is left to the CPU is counted, and not looked at. */
+static void auto_declines(struct kunit *test)
+{
+	struct fake_engine *fake = auto_engine(test, "fake");
+	struct mo_node_stats before, stats;
+	struct fixture_pairs *pairs;
+	struct mo_node *node;
+
+	fixture_enable(test, fake->mo);
+	node = auto_node(test, "fake");
+	auto_cost(mo_cpu_engine, 16 * PAGE_SIZE, 1);
+	auto_cost(fake->mo, 16 * PAGE_SIZE, 10);
+	pairs = fixture_pairs(test);
+	fixture_pairs_fill(test, pairs, 16, 0);
+
+	fixture_node_stats(&before);
+	KUNIT_EXPECT_EQ(test, MIGRATE_OFFLOAD_NONE,
+			fixture_pairs_begin(pairs, MR_SYSCALL));
+	fixture_node_stats_since(test, &before, &stats);
+	KUNIT_EXPECT_EQ(test, 16, stats.offered);
+	KUNIT_EXPECT_EQ(test, 16, stats.refused[MO_REFUSED_SLOWER]);
+	KUNIT_EXPECT_EQ(test, 0, fake->submits);
+
+	auto_cost(mo_cpu_engine, 16 * PAGE_SIZE, 100);
+	KUNIT_EXPECT_NE(test, MIGRATE_OFFLOAD_NONE,
+			fixture_pairs_begin(pairs, MR_SYSCALL));
+	KUNIT_EXPECT_EQ(test, 1, fake->submits);
+	fixture_pairs_end(pairs);
+
+	/* The CPU's cost is asked for: it copies, and what it takes is noted. */
+	mo_costs_forget(mo_cpu_engine);
+	fixture_node_stats(&before);
+	KUNIT_EXPECT_EQ(test, MIGRATE_OFFLOAD_ALONE,
+			fixture_pairs_begin(pairs, MR_SYSCALL));
+	fixture_pairs_end(pairs);
+	fixture_node_stats_since(test, &before, &stats);
+	KUNIT_EXPECT_EQ(test, 16, stats.copied_cpu);
+	KUNIT_EXPECT_EQ(test, 1, fake->submits);
+}
+
+/* What an engine costs is what its batches have cost. */
+static void auto_measures(struct kunit *test)
+{
+	struct fake_engine *fake = auto_engine(test, "fake");
+	struct folio *page = fixture_folio(test, 0);
+	struct fixture_pairs *pairs;
+	struct mo_node *node;
+	unsigned int ns, cpu_ns;
+	char *line;
+	int nr;
+
+	fixture_enable(test, fake->mo);
+	node = auto_node(test, "fake");
+	auto_cost(mo_cpu_engine, PAGE_SIZE, 1000000);
+	mo_auto_show_costs(node, folio_address(page));
+	KUNIT_EXPECT_NULL(test, strstr(folio_address(page), "fake 0 "));
+
+	pairs = fixture_pairs(test);
+	fixture_pairs_fill(test, pairs, 1, 0);
+	KUNIT_EXPECT_EQ(test, MIGRATE_OFFLOAD_OVERLAP,
+			fixture_pairs_begin(pairs, MR_SYSCALL));
+	fixture_pairs_end(pairs);
+	mo_auto_show_costs(node, folio_address(page));
+	line = strstr(folio_address(page), "fake 0 ");
+	KUNIT_ASSERT_NOT_NULL(test, line);
+	nr = sscanf(line, "fake 0 %u/%u", &ns, &cpu_ns);
+	KUNIT_ASSERT_EQ(test, 2, nr);
+	KUNIT_EXPECT_GT(test, ns, 0);
+	KUNIT_EXPECT_LE(test, cpu_ns, ns);
+}
+
+static struct kunit_case auto_test_cases[] = {
+	KUNIT_CASE(auto_learns),
+	KUNIT_CASE(auto_pays_for_lessons),
+	KUNIT_CASE(auto_takes_the_cheapest),
+	KUNIT_CASE(auto_forgives_once),
+	KUNIT_CASE(auto_looks_now_and_then),
+	KUNIT_CASE(auto_sees_queues),
+	KUNIT_CASE(auto_has_a_goal),
+	KUNIT_CASE_PARAM(auto_parses_goals, goal_gen_params),
+	KUNIT_CASE(auto_declines),
+	KUNIT_CASE(auto_measures),
+	{}
+};
+
+static struct kunit_suite auto_test_suite = {
+	.name = "migrate_offload_auto",
+	.test_cases = auto_test_cases,
+};
+
+kunit_test_suite(auto_test_suite);
