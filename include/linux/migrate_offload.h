@@ -37,7 +37,9 @@ struct migrate_offload_engine;
  * @len: number of bytes, a multiple of PAGE_SIZE
  * @channel: which of the engine's channels should copy it, less than
  *	&migrate_offload_engine_info.nr_channels. Extents of one batch are
- *	spread over the channels by bytes. Advice: any channel may be used.
+ *	spread over the channels by bytes, and by how fast each of them was:
+ *	that is, how soon its extents were reported. Advice: any channel may
+ *	be used.
  *
  * @src, @dst and @len are at least PAGE_SIZE aligned and within the limits
  * that the engine was registered with.
@@ -175,7 +177,7 @@ struct migrate_offload_ops {
  * @max_extents: extents in a batch, 1 to 1024
  * @max_batches: batches in flight, 1 to 1024; memory for all of them is set
  *	aside at registration
- * @nr_channels: channels that extents are spread over, 0 means 1
+ * @nr_channels: channels that extents are spread over, at most 256; 0 means 1
  * @min_bytes: advice: fewer bytes than this in one go are not worth it. It is
  *	what ``auto`` in nodes/node<N>/min_bytes means for this engine.
  * @timeout_ms: deadline of a batch in milliseconds, counted from submission,

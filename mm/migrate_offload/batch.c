@@ -92,6 +92,7 @@ static void mo_batch_free(struct mo_batch *batch)
 		return;
 	kvfree(batch->pub.extents);
 	kvfree(batch->pub.priv);
+	kvfree(batch->shares);
 	kvfree(batch);
 }
 
@@ -112,6 +113,12 @@ static struct mo_batch *mo_batch_alloc(struct mo_engine *engine,
 				      sizeof(*batch->pub.extents), GFP_KERNEL);
 	if (!batch->pub.extents)
 		goto err;
+	if (engine->channels) {
+		batch->shares = kvcalloc(engine->nr_channels,
+					 sizeof(*batch->shares), GFP_KERNEL);
+		if (!batch->shares)
+			goto err;
+	}
 	if (priv_size) {
 		batch->pub.priv = kvzalloc(priv_size, GFP_KERNEL);
 		if (!batch->pub.priv)
@@ -132,6 +139,8 @@ int mo_batches_create(struct mo_engine *engine, size_t priv_size)
 	INIT_LIST_HEAD(&engine->slots);
 	engine->fence_context = dma_fence_context_alloc(2);
 
+	if (mo_stripe_create(engine))
+		return -ENOMEM;
 	engine->batches = kvcalloc(engine->max_batches,
 				   sizeof(*engine->batches), GFP_KERNEL);
 	if (!engine->batches)
@@ -152,6 +161,7 @@ void mo_batches_destroy(struct mo_engine *engine)
 {
 	unsigned int i;
 
+	mo_stripe_destroy(engine);
 	if (!engine->batches)
 		return;
 	for (i = 0; i < engine->max_batches; i++)
@@ -267,63 +277,21 @@ struct mo_pair *mo_batch_add(struct mo_batch *batch,
 }
 
 /*
- * Cut long extents so that every channel gets an equal share of the bytes. In
- * place, from the end: no extent gets shorter than its share, so none is
- * overwritten before it was read.
- */
-static void mo_batch_cut(struct mo_batch *batch, size_t share)
-{
-	struct migrate_offload_batch *pub = &batch->pub;
-	unsigned int i, pieces = 0;
-
-	for (i = 0; i < pub->nr_extents; i++)
-		pieces += DIV_ROUND_UP(pub->extents[i].len, share);
-	if (pieces == pub->nr_extents || pieces > batch->engine->max_extents)
-		return;
-
-	for (i = pub->nr_extents, pub->nr_extents = pieces; i--;) {
-		struct migrate_offload_extent whole = pub->extents[i];
-		size_t offset = rounddown(whole.len - 1, share);
-
-		for (;; offset -= share) {
-			struct migrate_offload_extent *piece;
-
-			piece = &pub->extents[--pieces];
-			piece->src = whole.src + offset;
-			piece->dst = whole.dst + offset;
-			piece->len = min(share, whole.len - offset);
-			if (!offset)
-				break;
-		}
-	}
-}
-
-/*
  * No more folios: spread the extents over the channels and note which of them
  * cover which folio.
  */
 void mo_batch_seal(struct mo_batch *batch)
 {
 	struct migrate_offload_batch *pub = &batch->pub;
-	struct mo_engine *engine = batch->engine;
-	size_t unit = max(engine->align, PAGE_SIZE);
-	size_t share, offset = 0, end = 0;
+	size_t offset = 0, end = 0;
 	unsigned int i, e = 0;
 
-	share = roundup(DIV_ROUND_UP(pub->bytes, engine->nr_channels), unit);
-	share = max_t(size_t, share, roundup(MO_MIN_SHARE, unit));
-	if (engine->nr_channels > 1)
-		mo_batch_cut(batch, share);
-
-	for (i = 0; i < pub->nr_extents; i++) {
-		pub->extents[i].channel = offset / share;
+	mo_stripe(batch);
+	for (i = 0; i < pub->nr_extents; i++)
 		pub->extents[i].error = -EINPROGRESS;
-		offset += pub->extents[i].len;
-	}
 	batch->pending = pub->nr_extents;
 
 	/* Pairs and extents cover the same bytes, in the same order. */
-	offset = 0;
 	for (i = 0; i < batch->nr_pairs; i++) {
 		struct mo_pair *pair = &batch->pairs[i];
 
@@ -360,8 +328,11 @@ static void mo_extent_done(struct mo_batch *batch, unsigned int nr, int error)
 	batch->pub.extents[nr].error = error;
 	if (error && !batch->error)
 		batch->error = error;
-	if (!--batch->pending)
+	mo_stripe_extent_done(batch, nr, error);
+	if (!--batch->pending) {
+		mo_stripe_batch_done(batch);
 		mo_batch_signal_result(batch);
+	}
 }
 
 /**
@@ -443,6 +414,8 @@ EXPORT_SYMBOL_GPL(migrate_offload_batch_quiesced);
 void mo_batch_cancel(struct mo_batch *batch)
 {
 	/* So nothing of it is reported, or traced, as completed. */
+	if (batch->pending)
+		mo_stripe_cancel(batch);
 	batch->pending = 0;
 	migrate_offload_batch_quiesced(&batch->pub);
 	mo_batch_put(batch);

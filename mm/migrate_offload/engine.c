@@ -200,6 +200,7 @@ static int mo_info_check(const struct migrate_offload_engine_info *info)
 	    !info->ops || !info->ops->submit || !info->ops->quiesce ||
 	    !info->max_extents || info->max_extents > 1024 ||
 	    !info->max_batches || info->max_batches > 1024 ||
+	    info->nr_channels > MO_MAX_CHANNELS ||
 	    info->timeout_ms > MO_MAX_TIMEOUT_MS ||
 	    (info->align & (info->align - 1)) ||
 	    (info->max_extent_bytes &&
@@ -266,6 +267,7 @@ err:
 void mo_engine_free(struct mo_engine *engine)
 {
 	percpu_ref_exit(&engine->users);
+	mo_sysfs_free_engine(engine);
 	mo_batches_destroy(engine);
 	mo_costs_destroy(engine);
 	free_percpu(engine->stats);

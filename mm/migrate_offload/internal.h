@@ -3,6 +3,7 @@
  * Migration offload, shared by the files of mm/migrate_offload/
  *
  *	batch.c		extents, fences, memory set aside for batches
+ *	stripe.c	which of an engine's channels gets which bytes
  *	engine.c	registry: engines come, fail, are reset and go
  *	cpu.c		the engine "cpu": the task that migrates copies
  *	cpu_mt.c	the engine "cpu-mt": other CPUs help it
@@ -64,6 +65,9 @@
  */
 #define MO_OVERLAP_FOLIOS	128
 #define MO_OVERLAP_BYTES	SZ_1M
+
+/* Of one engine. */
+#define MO_MAX_CHANNELS		256
 
 /* After so many batches in a row with nothing copied an engine is failed. */
 #define MO_MAX_BAD_BATCHES	16
@@ -155,6 +159,15 @@ enum mo_choice {
 struct mo_batch;
 struct mo_costs;
 
+/* What is known of a channel. Written by whoever learns of it, unlocked. */
+struct mo_channel {
+	atomic_long_t queued;		/* bytes that it has not copied yet */
+	unsigned long cost;		/* ns for a MiB, decayed */
+	unsigned long samples;		/* of cost; does not count far */
+	unsigned long passed;		/* since it had a share, see stripe.c */
+	ktime_t done;			/* when it last was, with a batch */
+};
+
 struct mo_engine {
 	struct migrate_offload_engine pub;
 	char name[MIGRATE_OFFLOAD_NAME_LEN];
@@ -196,6 +209,10 @@ struct mo_engine {
 	struct mo_batch **batches;	/* all batches */
 	u64 fence_context;
 	atomic64_t fence_seqno;
+
+	struct mo_channel *channels;	/* NULL if there is but one */
+	unsigned int next_channel;	/* whose turn it is */
+	struct attribute_group channels_group;
 };
 
 /* What is copied at a time: a folio, or a part of one of hugetlb. */
@@ -219,6 +236,20 @@ struct mo_pair {
 	bool held;			/* in quarantine */
 };
 
+/* A channel's part in a batch. */
+struct mo_share {
+	size_t bytes;
+	size_t queued;			/* it has that before */
+	unsigned long cost;
+	unsigned int weight;		/* how fast it is */
+	bool chosen;
+	/* Under the batch's pub.lock: */
+	bool good;			/* no errors */
+	unsigned int left;		/* extents without a result */
+	ktime_t done;
+	s64 busy;			/* ns */
+};
+
 struct mo_batch {
 	struct migrate_offload_batch pub;
 	struct mo_engine *engine;
@@ -230,6 +261,7 @@ struct mo_batch {
 	unsigned int pending;		/* extents without a result */
 	int error;			/* the first one */
 	ktime_t completed;
+	struct mo_share *shares;	/* of each channel, if there are several */
 
 	/* Of the task that migrates: */
 	unsigned int nr_pairs;
@@ -302,6 +334,16 @@ void mo_batch_seal(struct mo_batch *batch);
 void mo_batch_cancel(struct mo_batch *batch);
 int mo_batch_pair_error(struct mo_batch *batch, const struct mo_pair *pair);
 
+/* stripe.c */
+int mo_stripe_create(struct mo_engine *engine);
+void mo_stripe_destroy(struct mo_engine *engine);
+ktime_t mo_stripe_clock(void);
+unsigned long mo_channel_speed(const struct mo_channel *channel);
+void mo_stripe(struct mo_batch *batch);
+void mo_stripe_cancel(struct mo_batch *batch);
+void mo_stripe_extent_done(struct mo_batch *batch, unsigned int nr, int error);
+void mo_stripe_batch_done(struct mo_batch *batch);
+
 /* engine.c */
 extern struct mutex mo_lock;
 extern struct list_head mo_engines;
@@ -363,6 +405,7 @@ ssize_t mo_auto_show_costs(struct mo_node *node, char *buf);
 /* sysfs.c */
 extern const char * const mo_refusal_names[MO_NR_REFUSALS];
 int mo_sysfs_add_engine(struct mo_engine *engine);
+void mo_sysfs_free_engine(struct mo_engine *engine);
 int mo_sysfs_number(const char *buf, size_t count, unsigned long least,
 		    unsigned long most, unsigned long *number);
 

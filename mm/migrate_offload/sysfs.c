@@ -334,11 +334,93 @@ static const struct kobj_type mo_engine_ktype = {
 	.default_groups = mo_engine_groups,
 };
 
+/* engines/<name>/channels/ */
+
+struct mo_channel_attr {
+	struct kobj_attribute attr;
+	const struct mo_channel *channel;
+	char name[12];
+};
+
+static const struct mo_channel *attr_to_channel(struct kobj_attribute *attr)
+{
+	return container_of(attr, struct mo_channel_attr, attr)->channel;
+}
+
+static ssize_t channel_speed_show(struct kobject *kobj,
+				  struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%lu\n",
+			  mo_channel_speed(attr_to_channel(attr)));
+}
+
+static ssize_t channel_queued_show(struct kobject *kobj,
+				   struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%ld\n",
+			  atomic_long_read(&attr_to_channel(attr)->queued));
+}
+
+static int mo_add_channel_attr(struct mo_engine *engine, unsigned int slot,
+			       unsigned int nr, const char *name,
+			       ssize_t (*show)(struct kobject *kobj,
+					       struct kobj_attribute *attr,
+					       char *buf))
+{
+	struct mo_channel_attr *attr = kzalloc(sizeof(*attr), GFP_KERNEL);
+
+	if (!attr)
+		return -ENOMEM;
+	snprintf(attr->name, sizeof(attr->name), "%s%u", name, nr);
+	attr->channel = &engine->channels[nr];
+	attr->attr.attr.name = attr->name;
+	attr->attr.attr.mode = 0444;
+	attr->attr.show = show;
+	sysfs_attr_init(&attr->attr.attr);
+	engine->channels_group.attrs[slot] = &attr->attr.attr;
+	return 0;
+}
+
+/* Two files for each channel, and a NULL at the end. */
+static int mo_add_channels(struct mo_engine *engine)
+{
+	struct attribute_group *group = &engine->channels_group;
+	unsigned int i;
+	int err = 0;
+
+	group->name = "channels";
+	group->attrs = kvcalloc(2 * engine->nr_channels + 1,
+				sizeof(*group->attrs), GFP_KERNEL);
+	if (!group->attrs)
+		return -ENOMEM;
+	for (i = 0; !err && i < engine->nr_channels; i++)
+		err = mo_add_channel_attr(engine, 2 * i, i, "speed",
+					  channel_speed_show) ?:
+		      mo_add_channel_attr(engine, 2 * i + 1, i, "queued",
+					  channel_queued_show);
+	return err ?: sysfs_create_group(&engine->kobj, group);
+}
+
+/* When the files are gone. */
+void mo_sysfs_free_engine(struct mo_engine *engine)
+{
+	struct attribute **attr = engine->channels_group.attrs;
+
+	for (; attr && *attr; attr++)
+		kfree(container_of(*attr, struct mo_channel_attr, attr.attr));
+	kvfree(engine->channels_group.attrs);
+}
+
 /* The caller drops the kobject when this fails, and the engine with it. */
 int mo_sysfs_add_engine(struct mo_engine *engine)
 {
-	return kobject_init_and_add(&engine->kobj, &mo_engine_ktype,
-				    mo_engines_dir, "%s", engine->name);
+	int err;
+
+	err = kobject_init_and_add(&engine->kobj, &mo_engine_ktype,
+				   mo_engines_dir, "%s", engine->name);
+	if (!err && engine->channels)
+		err = mo_add_channels(engine);
+	return err;
 }
 
 /* nodes/node<N>/ */

@@ -142,6 +142,8 @@ static struct sd_slot {
 	u32 bandwidth_mb;
 	u32 order;
 	u32 late_ms;
+	u32 slow_channel;
+	u32 slow_times;
 	u32 terminate;
 	u32 depth;
 	u32 copy_align;
@@ -168,6 +170,11 @@ static struct sd_channel *to_sd_channel(struct dma_chan *chan)
 	return container_of(chan, struct sd_channel, chan);
 }
 
+static unsigned int sd_number(const struct sd_channel *channel)
+{
+	return channel - channel->device->channels;
+}
+
 static bool sd_draw(struct sd_slot *slot, enum sd_fault fault, size_t len)
 {
 	/* A task's fail-nth is meant for its allocations. */
@@ -189,7 +196,7 @@ static void sd_log(struct sd_channel *channel, const struct sd_request *desc,
 		.dma = dma,
 		.phys = phys,
 		.len = len,
-		.channel = channel - channel->device->channels,
+		.channel = sd_number(channel),
 		.late = desc->fault == SD_LATE,
 		.terminated = READ_ONCE(desc->terminated),
 	};
@@ -317,6 +324,8 @@ static void sd_execute(struct sd_channel *channel, struct sd_request *desc)
 
 	if (bandwidth)
 		us += desc->len / bandwidth;
+	if (sd_number(channel) == READ_ONCE(slot->slow_channel))
+		us *= max(READ_ONCE(slot->slow_times), 1);
 	if (desc->fault == SD_LATE)
 		us += READ_ONCE(slot->late_ms) * USEC_PER_MSEC;
 	if (us)
@@ -777,6 +786,9 @@ static void sd_debugfs(struct sd_slot *slot, unsigned int nr)
 	debugfs_create_u32("bandwidth_mb", 0644, slot->dir, &slot->bandwidth_mb);
 	debugfs_create_u32("order", 0644, slot->dir, &slot->order);
 	debugfs_create_u32("late_ms", 0644, slot->dir, &slot->late_ms);
+	debugfs_create_u32("slow_channel", 0644, slot->dir,
+			   &slot->slow_channel);
+	debugfs_create_u32("slow_times", 0644, slot->dir, &slot->slow_times);
 	debugfs_create_u32("terminate", 0644, slot->dir, &slot->terminate);
 	debugfs_create_u32("depth", 0644, slot->dir, &slot->depth);
 	debugfs_create_u32("copy_align", 0644, slot->dir, &slot->copy_align);

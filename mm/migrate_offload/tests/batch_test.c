@@ -553,6 +553,11 @@ static void batch_covers_every_byte_once(struct kunit *test)
 		info.max_extents = 1 + property_random(p, i % 3 ? 100 : 1024);
 		info.nr_channels = 1 + property_random(p, i % 4 ? 16 : 1);
 		fake = fake_register(test, &info);
+		/* Channels that are not alike. */
+		for (nr = 0; fake->mo->channels && nr < info.nr_channels; nr++) {
+			fake->mo->channels[nr].samples = ULONG_MAX;
+			fake->mo->channels[nr].cost = 1 + property_random(p, 100);
+		}
 		for (round = 0; round < PROPERTY_ROUNDS; round++) {
 			batch = test_batch(test, fake);
 			nr = property_fill(test, p, batch, max_pages,

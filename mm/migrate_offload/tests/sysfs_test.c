@@ -225,13 +225,29 @@ static void sysfs_describes_an_engine(struct kunit *test)
 	sysfs_expect(test, "engines/fake0/limits/channels", "5\n");
 	sysfs_expect(test, "engines/fake0/limits/min_bytes", "65536\n");
 	sysfs_expect(test, "engines/fake0/stats/inflight", "0\n");
+	sysfs_expect(test, "engines/fake0/channels/speed0", "0\n");
+	sysfs_expect(test, "engines/fake0/channels/queued4", "0\n");
+	KUNIT_EXPECT_EQ(test, -ENOENT, sysfs_read("engines/fake0/channels/speed5",
+						  buf, sizeof(buf)));
+	/* 100 us for a MiB; and after but a few samples nothing is said. */
+	fake->mo->channels[3].cost = 100000;
+	fake->mo->channels[3].samples = 3;
+	sysfs_expect(test, "engines/fake0/channels/speed3", "0\n");
+	fake->mo->channels[3].samples = 4;
+	sysfs_expect(test, "engines/fake0/channels/speed3", "10000\n");
+	atomic_long_set(&fake->mo->channels[1].queued, SZ_2M);
+	sysfs_expect(test, "engines/fake0/channels/queued1", "2097152\n");
+	atomic_long_set(&fake->mo->channels[1].queued, 0);
 
 	fake_unregister(test, fake);
 	KUNIT_EXPECT_EQ(test, -ENOENT, sysfs_read("engines/fake0/state", buf,
 						  sizeof(buf)));
 	/* The name, and so the directory, can be used again. */
+	info.nr_channels = 1;
 	fake_register(test, &info);
 	sysfs_expect(test, "engines/fake0/state", "online\n");
+	KUNIT_EXPECT_EQ(test, -ENOENT, sysfs_read("engines/fake0/channels/speed0",
+						  buf, sizeof(buf)));
 }
 
 static void sysfs_shows_and_resets_failure(struct kunit *test)

@@ -114,6 +114,83 @@ static bool test_spread(void)
 	return good;
 }
 
+/* Move @mem to and fro, @rounds times; all its bytes must be right. */
+static bool to_and_fro(struct mo_mem *mem, unsigned int rounds)
+{
+	bool good = true;
+	size_t bad;
+	int err;
+
+	while (rounds--) {
+		mo_fill(mem);
+		err = mo_move(mem, mo_folios_on(mem, from) ? to : from);
+		MO_EXPECT(err >= 0, "%s", strerror(-err));
+		bad = mo_bad_bytes(mem);
+		MO_EXPECT(!bad, "%zu", bad);
+	}
+	return good;
+}
+
+/* The channel's part of what the others had on average, in percent. */
+static long long part_of(unsigned int channel, struct mo_mem *mem,
+			 unsigned int rounds, bool *good)
+{
+	long long bytes[8], others = 0;
+	unsigned long long late;
+	unsigned int i;
+
+	mo_write("0", SIM_DMA "/log");
+	*good &= to_and_fro(mem, rounds);
+	read_log(bytes, &late);
+	for (i = 0; i < 4; i++)
+		others += i == channel ? 0 : bytes[i];
+	return others ? 300 * bytes[channel] / others : -1;
+}
+
+/*
+ * A channel that takes eight times as long gets about an eighth, and its share
+ * again when it is as fast as the others.
+ */
+static bool test_slow_channel(void)
+{
+	static const unsigned int slow = 2;
+	struct mo_counts before = mo_counts(), n;
+	bool good = bind_anew(NULL, NULL, PROVIDER ":errors:terminate");
+	long long part, speed, others;
+	unsigned int rounds = 8 + 40 + 6;
+	struct mo_mem mem;
+	int i;
+
+	if (mo_alloc(&mem, MO_THP, 1, from))
+		ksft_exit_fail_msg("no memory\n");
+	/* 20 ms for a channel, so that it is not the CPU that counts. */
+	mo_write("25", SIM_DMA "/bandwidth_mb");
+	good &= to_and_fro(&mem, 8);
+	mo_write("2", SIM_DMA "/slow_channel");
+	mo_write("8", SIM_DMA "/slow_times");
+	good &= to_and_fro(&mem, 40);
+	part = part_of(slow, &mem, 6, &good);
+	MO_EXPECT(part >= 0 && part <= 25, "%lld %%", part);
+	speed = mo_number(ENGINE_SYSFS "/channels/speed%u", slow);
+	others = mo_number(ENGINE_SYSFS "/channels/speed0");
+	MO_EXPECT(speed > 0 && speed * 4 < others, "%lld, %lld", speed, others);
+
+	mo_write("0", SIM_DMA "/slow_times");
+	for (i = 0; i < 60 && part < 75; i++) {
+		part = part_of(slow, &mem, 2, &good);
+		rounds += 2;
+	}
+	MO_EXPECT(part >= 75, "%lld %% after %d rounds", part, 2 * i);
+	mo_write("0", SIM_DMA "/bandwidth_mb");
+	MO_EXPECT(!mo_number(ENGINE_SYSFS "/channels/queued%u", slow), "%lld",
+		  mo_number(ENGINE_SYSFS "/channels/queued%u", slow));
+	n = mo_counts_since(&before);
+	MO_EXPECT(n.engine == rounds, "%lld of %u", n.engine, rounds);
+	good &= mo_adds_up();
+	mo_free(&mem);
+	return good;
+}
+
 /* Pages that follow each other become long copies. */
 static bool test_joined(void)
 {
@@ -316,6 +393,7 @@ static const struct {
 	bool (*test)(void);
 } tests[] = {
 	{ "a folio is spread over all channels", test_spread },
+	{ "a slow channel gets less", test_slow_channel },
 	{ "what is contiguous is joined", test_joined },
 	{ "max_segment_size", test_max_seg },
 	{ "copy_align", test_copy_align },
