@@ -201,6 +201,7 @@ struct mo_batch *mo_batch_get(struct mo_engine *engine)
 	batch->nr_pairs = 0;
 	batch->unsettled = 0;
 	batch->settled = false;
+	batch->joined = false;
 	batch->quarantined_pages = 0;
 	batch->queued_bytes = 0;
 	refcount_set(&batch->fences, 2);
@@ -410,14 +411,19 @@ void migrate_offload_batch_quiesced(struct migrate_offload_batch *batch)
 }
 EXPORT_SYMBOL_GPL(migrate_offload_batch_quiesced);
 
-/* @batch, sealed or not, never reached the engine. */
-void mo_batch_cancel(struct mo_batch *batch)
+/* @batch, sealed or not, never reached the engine. It is still the task's. */
+void mo_batch_refused(struct mo_batch *batch)
 {
 	/* So nothing of it is reported, or traced, as completed. */
 	if (batch->pending)
 		mo_stripe_cancel(batch);
 	batch->pending = 0;
 	migrate_offload_batch_quiesced(&batch->pub);
+}
+
+void mo_batch_cancel(struct mo_batch *batch)
+{
+	mo_batch_refused(batch);
 	mo_batch_put(batch);
 }
 

@@ -189,6 +189,14 @@ static void mo_unmark(struct folio *dst)
 				~MIGRATE_OFFLOAD_MARK);
 }
 
+static void mo_set_pair(struct folio *dst, struct mo_pair *pair)
+{
+	mo_unmark(dst);
+	pair->private = (unsigned long)dst->private;
+	dst->private = pair;
+	mo_mark(dst);
+}
+
 static bool mo_add(struct mo_batch *batch, struct folio *src,
 		   struct folio *dst)
 {
@@ -199,10 +207,7 @@ static bool mo_add(struct mo_batch *batch, struct folio *src,
 		pair = mo_batch_add(batch, &piece);
 	if (!pair)
 		return false;
-	mo_unmark(dst);
-	pair->private = (unsigned long)dst->private;
-	dst->private = pair;
-	mo_mark(dst);
+	mo_set_pair(dst, pair);
 	return true;
 }
 
@@ -234,6 +239,7 @@ enum mo_refusal mo_submit(struct mo_node *node, struct mo_batch *batch,
 
 	mo_batch_seal(batch);
 	batch->nid = node->nid;
+	batch->reason = reason;
 	batch->submitted = ktime_get();
 	batch->timeout_ms = READ_ONCE(engine->timeout_ms);
 	batch->deadline = jiffies + msecs_to_jiffies(batch->timeout_ms);
@@ -284,6 +290,15 @@ static bool mo_may_overlap(struct mo_engine *engine,
 	       mo_engine_outruns_cpu(engine);
 }
 
+static void mo_taken(struct mo_offer *offer, bool overlap)
+{
+	if (!overlap)
+		offer->outcome = MIGRATE_OFFLOAD_ALONE;
+	else if (offer->outcome == MIGRATE_OFFLOAD_NONE)
+		offer->outcome = MIGRATE_OFFLOAD_OVERLAP;
+	offer->begun = ktime_get();
+}
+
 /* Give @batch to its engine. It is gone when that does not take it. */
 static void mo_submit_marked(struct mo_offer *offer, struct mo_batch *batch)
 {
@@ -293,11 +308,7 @@ static void mo_submit_marked(struct mo_offer *offer, struct mo_batch *batch)
 	unsigned int i;
 
 	if (why == MO_ACCEPTED) {
-		offer->begun = ktime_get();
-		if (!overlap)
-			offer->outcome = MIGRATE_OFFLOAD_ALONE;
-		else if (offer->outcome == MIGRATE_OFFLOAD_NONE)
-			offer->outcome = MIGRATE_OFFLOAD_OVERLAP;
+		mo_taken(offer, overlap);
 		return;
 	}
 	for (i = 0; i < batch->nr_pairs; i++) {
@@ -310,17 +321,24 @@ static void mo_submit_marked(struct mo_offer *offer, struct mo_batch *batch)
 }
 
 /*
- * Add a marked pair to @batch. When there is none yet, or it is full, start
- * one with the first engine that takes the pair. Returns the batch to go on
- * with, or NULL.
+ * Add a marked pair to @batch, if it is not for several engines. When there is
+ * none yet, or it is full, start one with the first engine that takes the pair.
+ * Returns the batch to go on with, or NULL.
  */
 static struct mo_batch *mo_assign(struct mo_offer *offer,
 				  struct mo_batch *batch, struct folio *src,
 				  struct folio *dst)
 {
 	struct mo_piece piece = mo_whole(src, dst);
+	struct mo_pair *parts = mo_join(offer->node, &piece, offer->bytes,
+					offer->reason);
 	enum mo_refusal why;
 
+	if (parts) {
+		mo_set_pair(dst, parts);
+		mo_taken(offer, mo_may_overlap(parts->batch->engine, offer));
+		return batch;
+	}
 	if (batch) {
 		if (mo_add(batch, src, dst))
 			return batch;

@@ -3,7 +3,8 @@
  * Migration offload, shared by the files of mm/migrate_offload/
  *
  *	batch.c		extents, fences, memory set aside for batches
- *	stripe.c	which of an engine's channels gets which bytes
+ *	stripe.c	which channel, and which engine, gets which bytes
+ *	join.c		one folio, by several engines
  *	engine.c	registry: engines come, fail, are reset and go
  *	cpu.c		the engine "cpu": the task that migrates copies
  *	cpu_mt.c	the engine "cpu-mt": other CPUs help it
@@ -210,8 +211,9 @@ struct mo_engine {
 	u64 fence_context;
 	atomic64_t fence_seqno;
 
-	struct mo_channel *channels;	/* NULL if there is but one */
+	struct mo_channel *channels;	/* NULL if the CPU copies */
 	unsigned int next_channel;	/* whose turn it is */
+	unsigned int left_out;		/* of so many folios, see stripe.c */
 	struct attribute_group channels_group;
 };
 
@@ -256,12 +258,18 @@ struct mo_batch {
 	struct list_head node;		/* in mo_engine->slots */
 	refcount_t fences;		/* not yet released */
 	int nid;			/* destination */
+	int reason;
+
+	/* Of a part of a folio that several engines copy, see join.c: */
+	bool joined;
+	enum mo_refusal why;		/* the engine did not take it */
+	struct mo_batch *next;		/* the next part */
 
 	/* Under pub.lock: */
 	unsigned int pending;		/* extents without a result */
 	int error;			/* the first one */
 	ktime_t completed;
-	struct mo_share *shares;	/* of each channel, if there are several */
+	struct mo_share *shares;	/* of each channel, if there are any */
 
 	/* Of the task that migrates: */
 	unsigned int nr_pairs;
@@ -300,6 +308,7 @@ struct mo_node {
 
 	/* Under mo_lock: */
 	unsigned int nr_names;
+	unsigned long joined;		/* bit N: name N with name N + 1 */
 	char names[MO_MAX_CHOICE][MIGRATE_OFFLOAD_NAME_LEN];
 	struct kobject *kobj;		/* under mem_hotplug_lock */
 };
@@ -331,6 +340,7 @@ void mo_batch_put(struct mo_batch *batch);
 struct mo_pair *mo_batch_add(struct mo_batch *batch,
 			     const struct mo_piece *piece);
 void mo_batch_seal(struct mo_batch *batch);
+void mo_batch_refused(struct mo_batch *batch);
 void mo_batch_cancel(struct mo_batch *batch);
 int mo_batch_pair_error(struct mo_batch *batch, const struct mo_pair *pair);
 
@@ -340,6 +350,8 @@ void mo_stripe_destroy(struct mo_engine *engine);
 ktime_t mo_stripe_clock(void);
 unsigned long mo_channel_speed(const struct mo_channel *channel);
 void mo_stripe(struct mo_batch *batch);
+void mo_stripe_engines(struct mo_batch **batches, unsigned int nr, size_t bytes,
+		       size_t *parts);
 void mo_stripe_cancel(struct mo_batch *batch);
 void mo_stripe_extent_done(struct mo_batch *batch, unsigned int nr, int error);
 void mo_stripe_batch_done(struct mo_batch *batch);
@@ -383,6 +395,9 @@ void mo_policy_resolve_all(void);
 int mo_policy_choose(struct mo_node *node, int src, size_t bytes);
 struct mo_batch *mo_policy_pick(struct mo_node *node, struct mo_piece *piece,
 				size_t bytes, int choice, enum mo_refusal *why);
+unsigned int mo_policy_pick_joined(struct mo_node *node,
+				   const struct mo_piece *piece, size_t bytes,
+				   unsigned int max, struct mo_batch **batches);
 int mo_parse_number(const char *text, size_t len, unsigned long *number);
 int mo_policy_set_engines(struct mo_node *node, const char *list);
 ssize_t mo_policy_show_engines(struct mo_node *node, char *buf);
@@ -425,5 +440,10 @@ enum mo_refusal mo_submit(struct mo_node *node, struct mo_batch *batch,
 
 /* wait.c */
 int mo_pair_wait(struct mo_pair *pair);
+
+/* join.c */
+struct mo_pair *mo_join(struct mo_node *node, const struct mo_piece *piece,
+			size_t bytes, int reason);
+int mo_join_wait(struct mo_batch *batch);
 
 #endif /* _MM_MIGRATE_OFFLOAD_INTERNAL_H */

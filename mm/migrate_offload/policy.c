@@ -259,16 +259,77 @@ struct mo_batch *mo_policy_pick(struct mo_node *node, struct mo_piece *piece,
 	return batch;
 }
 
-/* "auto", or engines' names in order of preference, separated by commas. */
+/*
+ * Batches of joined engines that take all of @piece, @max at most. Returns how
+ * many; 0 if fewer than two do, or if it is the turn of one that is not joined:
+ * then mo_policy_pick() is to be asked.
+ */
+unsigned int mo_policy_pick_joined(struct mo_node *node,
+				   const struct mo_piece *piece, size_t bytes,
+				   unsigned int max, struct mo_batch **batches)
+{
+	unsigned long joined = READ_ONCE(node->joined);
+	unsigned int i, first, nr = 0;
+	struct mo_engine *engine;
+	struct mo_piece whole;
+	enum mo_refusal why;
+
+	rcu_read_lock();
+	for (first = 0, i = 0; i < MO_MAX_CHOICE && nr < max; i++) {
+		bool last = !(joined & BIT(i));
+
+		engine = rcu_dereference(node->choice[i]);
+		if (engine && mo_engine_online(engine)) {
+			if (last && first == i)
+				break;
+			whole = *piece;
+			if (mo_engine_reach(engine, piece) == piece->bytes)
+				batches[nr] = mo_ask(node, engine, &whole,
+						     bytes, &why);
+			else
+				batches[nr] = NULL;
+			nr += !!batches[nr];
+		}
+		if (last && nr)
+			break;
+		if (last)
+			first = i + 1;
+	}
+	rcu_read_unlock();
+	if (nr == 1) {
+		mo_batch_cancel(batches[0]);
+		nr = 0;
+	}
+	return nr;
+}
+
+/* Engines copy apart from each other only if none of them is this very CPU. */
+static bool mo_may_join_names(char names[][MIGRATE_OFFLOAD_NAME_LEN],
+			      unsigned int nr, unsigned long joined)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		if ((joined & BIT(i) || (i && joined & BIT(i - 1))) &&
+		    (!strcmp(names[i], "cpu") || !strcmp(names[i], "cpu-mt")))
+			return false;
+	return true;
+}
+
+/*
+ * "auto", or engines' names in order of preference, separated by commas, or by
+ * a plus sign where they are to share large folios.
+ */
 int mo_policy_set_engines(struct mo_node *node, const char *list)
 {
 	char names[MO_MAX_CHOICE][MIGRATE_OFFLOAD_NAME_LEN];
 	bool automatic = !strcmp(list, "auto");
+	unsigned long joined = 0;
 	unsigned int i, nr = 0;
 	const char *end;
 
 	for (; !automatic; list = end + 1) {
-		end = strchrnul(list, ',');
+		end = list + strcspn(list, ",+");
 		if (nr == MO_MAX_CHOICE || end - list >= sizeof(names[nr]))
 			return -EINVAL;
 		memcpy(names[nr], list, end - list);
@@ -278,14 +339,19 @@ int mo_policy_set_engines(struct mo_node *node, const char *list)
 		for (i = 0; i < nr; i++)
 			if (!strcmp(names[i], names[nr]))
 				return -EINVAL;
+		if (*end == '+')
+			joined |= BIT(nr);
 		nr++;
 		if (!*end)
 			break;
 	}
+	if (!mo_may_join_names(names, nr, joined))
+		return -EINVAL;
 
 	mutex_lock(&mo_lock);
 	WRITE_ONCE(node->automatic, automatic);
 	node->nr_names = nr;
+	WRITE_ONCE(node->joined, joined);
 	memcpy(node->names, names, nr * sizeof(names[0]));
 	mo_resolve(node);
 	mo_resolve_parts();
@@ -309,7 +375,9 @@ static int mo_show_choice(const struct mo_node *node, char *buf, int len)
 	unsigned int i;
 
 	for (i = 0; i < node->nr_names; i++)
-		len += sysfs_emit_at(buf, len, "%s%s", i ? "," : " [",
+		len += sysfs_emit_at(buf, len, "%s%s",
+				     !i ? " [" :
+				     node->joined & BIT(i - 1) ? "+" : ",",
 				     node->names[i]);
 	return len + sysfs_emit_at(buf, len, "]") - start;
 }

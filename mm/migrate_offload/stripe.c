@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Migration offload: which of an engine's channels gets which bytes
+ * Migration offload: which channel, and which engine, gets which bytes
  *
  * A batch is cut so that its channels end together, as far as can be told:
  * from how fast each was until now, and from the bytes that it still has of
@@ -41,16 +41,22 @@
 /* What is shorter is not cut off an extent. Less than half of any share. */
 #define MO_MIN_CUT		(MO_MIN_SHARE / 4)
 
+/* Of a folio that is split between engines, the least part. */
+#define MO_JOIN_LEAST		SZ_256K
+
+/* An engine too slow even for that gets it once for so many folios. */
+#define MO_JOIN_PROBE		64
+
 ktime_t mo_stripe_clock(void)
 {
 	KUNIT_STATIC_STUB_REDIRECT(mo_stripe_clock);
 	return ktime_get();
 }
 
-/* The memory of an engine's channels; none if there is but one. */
+/* The memory of an engine's channels. The CPU is not measured. */
 int mo_stripe_create(struct mo_engine *engine)
 {
-	if (engine->nr_channels == 1)
+	if (engine->by_cpu)
 		return 0;
 	engine->channels = kvcalloc(engine->nr_channels,
 				    sizeof(*engine->channels), GFP_KERNEL);
@@ -177,16 +183,16 @@ static void mo_stripe_choose(struct mo_batch *batch, size_t bytes,
 }
 
 /*
- * Let the chosen channels be through with @bytes, and what they have, at the
- * same time. Who would get less than @least gets nothing. Returns how long it
- * takes, as mo_share_ends() does, but for what they have.
+ * Let the chosen of @n be through with @bytes, and what they have, at the same
+ * time. Who would get less than @least gets nothing. Returns how long it takes,
+ * as mo_share_ends() does, but for what they have.
  */
-static u64 mo_stripe_level(struct mo_batch *batch, size_t bytes, size_t least,
-			   size_t unit)
+static u64 mo_stripe_level(struct mo_share *shares, unsigned int n,
+			   size_t bytes, size_t least, size_t unit)
 {
-	unsigned int i, nr, n = batch->engine->nr_channels;
 	struct mo_share *share, *smallest;
 	u64 weights, queued, level;
+	unsigned int i, nr;
 	size_t left, part;
 	bool dropped;
 
@@ -195,18 +201,17 @@ static u64 mo_stripe_level(struct mo_batch *batch, size_t bytes, size_t least,
 		weights = 0;
 		queued = 0;
 		for (i = 0; i < n; i++) {
-			share = &batch->shares[i];
-			if (!share->chosen)
+			if (!shares[i].chosen)
 				continue;
-			weights += share->weight;
-			queued += share->queued;
+			weights += shares[i].weight;
+			queued += shares[i].queued;
 			nr++;
 		}
 		dropped = false;
 		smallest = NULL;
 		left = bytes;
 		for (i = 0; i < n; i++) {
-			share = &batch->shares[i];
+			share = &shares[i];
 			if (!share->chosen)
 				continue;
 			level = (bytes + queued) * share->weight / weights;
@@ -233,11 +238,10 @@ static u64 mo_stripe_level(struct mo_batch *batch, size_t bytes, size_t least,
 
 	/* What rounding has left over: a unit at most for each. */
 	for (i = 0; left && i < n; i++) {
-		share = &batch->shares[i];
-		if (!share->chosen)
+		if (!shares[i].chosen)
 			continue;
 		part = min(left, unit);
-		share->bytes += part;
+		shares[i].bytes += part;
 		left -= part;
 	}
 	return bytes * MO_FULL_WEIGHT / weights;
@@ -258,7 +262,8 @@ static void mo_stripe_share(struct mo_batch *batch)
 	if (bytes) {
 		nr = clamp_t(size_t, bytes / least, 1, engine->nr_channels);
 		mo_stripe_choose(batch, bytes, nr);
-		time = mo_stripe_level(batch, bytes, least, unit);
+		time = mo_stripe_level(batch->shares, engine->nr_channels,
+				       bytes, least, unit);
 	}
 
 	for (i = 0; i < engine->nr_channels; i++) {
@@ -390,18 +395,101 @@ void mo_stripe(struct mo_batch *batch)
 	struct migrate_offload_batch *pub = &batch->pub;
 	unsigned int i, cuts;
 
-	if (!batch->shares || !pub->nr_extents) {
+	if (batch->engine->nr_channels == 1 || !pub->nr_extents) {
 		for (i = 0; i < pub->nr_extents; i++)
 			pub->extents[i].channel = 0;
-		return;
+	} else {
+		mo_stripe_share(batch);
+		cuts = mo_stripe_count_cuts(batch);
+		if (pub->nr_extents + cuts <= batch->engine->max_extents)
+			mo_stripe_cut(batch, cuts);
+		else
+			mo_stripe_assign(batch);
 	}
-	mo_stripe_share(batch);
-	cuts = mo_stripe_count_cuts(batch);
-	if (pub->nr_extents + cuts <= batch->engine->max_extents)
-		mo_stripe_cut(batch, cuts);
-	else
-		mo_stripe_assign(batch);
-	mo_stripe_queue(batch);
+	if (batch->shares)
+		mo_stripe_queue(batch);
+}
+
+/* Of all channels, in KiB for a second, and in bytes; 0 if not known. */
+static u64 mo_engine_speed(const struct mo_engine *engine, size_t *queued)
+{
+	unsigned int i, nr = 0;
+	unsigned long cost;
+	u64 speed = 0;
+
+	*queued = 0;
+	for (i = 0; engine->channels && i < engine->nr_channels; i++) {
+		*queued += atomic_long_read(&engine->channels[i].queued);
+		cost = mo_channel_cost(&engine->channels[i]);
+		if (!cost)
+			continue;
+		speed += NSEC_PER_SEC * SZ_1K / cost;
+		nr++;
+	}
+	return nr ? speed * engine->nr_channels / nr : 0;
+}
+
+/* The least part for whom would get none now and then, at the cost of others. */
+static void mo_stripe_probe_engines(struct mo_batch **batches,
+				    struct mo_share *shares, unsigned int nr,
+				    size_t least)
+{
+	struct mo_share *most = shares;
+	unsigned int i, out;
+
+	for (i = 1; i < nr; i++)
+		if (shares[i].bytes > most->bytes)
+			most = &shares[i];
+	for (i = 0; i < nr; i++) {
+		struct mo_engine *engine = batches[i]->engine;
+
+		out = shares[i].bytes ? 0 : READ_ONCE(engine->left_out) + 1;
+		if (out >= MO_JOIN_PROBE && most->bytes >= 2 * least) {
+			shares[i].bytes = least;
+			most->bytes -= least;
+			out = 0;
+		}
+		WRITE_ONCE(engine->left_out, out);
+	}
+}
+
+/*
+ * Split @bytes of a folio between the engines of @batches, so that they end
+ * together, as channels do. A part may be 0.
+ */
+void mo_stripe_engines(struct mo_batch **batches, unsigned int nr, size_t bytes,
+		       size_t *parts)
+{
+	struct mo_share shares[MO_MAX_CHOICE] = {};
+	u64 speed[MO_MAX_CHOICE], fastest = 0, sum = 0;
+	unsigned int i, known = 0;
+	size_t unit = PAGE_SIZE;
+	size_t least;
+
+	for (i = 0; i < nr; i++) {
+		unit = max(unit, batches[i]->engine->align);
+		speed[i] = mo_engine_speed(batches[i]->engine,
+					   &shares[i].queued);
+		fastest = max(fastest, speed[i]);
+		sum += speed[i];
+		known += !!speed[i];
+	}
+	for (i = 0; i < nr; i++) {
+		/* Of whom nothing is known counts as average. */
+		if (!known)
+			shares[i].weight = MO_FULL_WEIGHT;
+		else
+			shares[i].weight = max((speed[i] ?: sum / known) *
+					       MO_FULL_WEIGHT / fastest, 1);
+		if (shares[i].weight >= MO_ALIKE_WEIGHT)
+			shares[i].weight = MO_FULL_WEIGHT;
+		shares[i].chosen = true;
+	}
+	least = roundup(MO_JOIN_LEAST, unit);
+	mo_stripe_level(shares, nr, bytes, least, unit);
+	mo_stripe_probe_engines(batches, shares, nr, least);
+	for (i = 0; i < nr; i++)
+		parts[i] = shares[i].bytes;
 }
 
 /* @batch was spread, but never submitted. */

@@ -107,13 +107,16 @@ static void mo_count_pair(struct mo_batch *batch, const struct mo_pair *pair)
 	struct mo_engine *engine = batch->engine;
 
 	if (pair->result) {
-		this_cpu_inc(stats->failed);
+		if (!batch->joined)
+			this_cpu_inc(stats->failed);
 		return;
 	}
 	this_cpu_add(engine->stats->bytes, pair->bytes);
 	if (!pair->ends)
 		return;
 	this_cpu_inc(engine->stats->folios);
+	if (batch->joined)
+		return;
 	if (engine->by_cpu)
 		this_cpu_inc(stats->copied_cpu);
 	else
@@ -172,7 +175,7 @@ static bool mo_quarantine(struct mo_batch *batch)
 			folio_get(pair->src);
 			folio_get(pair->dst);
 			pages += 2 * folio_nr_pages(pair->src);
-			nr++;
+			nr += !batch->joined;
 		}
 	}
 	batch->quarantined_pages = pages;
@@ -260,7 +263,8 @@ int __migrate_offload_wait(struct folio *dst)
 	struct mo_pair *pair = (void *)((unsigned long)dst->private &
 					~MIGRATE_OFFLOAD_MARK);
 	unsigned long private = pair->private;
-	int result = mo_pair_wait(pair);
+	int result = pair->batch->joined ? mo_join_wait(pair->batch) :
+					   mo_pair_wait(pair);
 
 	if (!result)
 		private |= MIGRATE_OFFLOAD_MARK;

@@ -35,6 +35,7 @@ static void fixture_policy_restore(void *data)
 	node->reasons = old->node.reasons;
 	node->min_bytes = old->node.min_bytes;
 	node->nr_names = old->node.nr_names;
+	node->joined = old->node.joined;
 	memcpy(node->names, old->node.names, sizeof(node->names));
 	mo_policy_resolve_all();
 	mutex_unlock(&mo_lock);

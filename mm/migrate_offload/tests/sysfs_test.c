@@ -246,7 +246,8 @@ static void sysfs_describes_an_engine(struct kunit *test)
 	info.nr_channels = 1;
 	fake_register(test, &info);
 	sysfs_expect(test, "engines/fake0/state", "online\n");
-	KUNIT_EXPECT_EQ(test, -ENOENT, sysfs_read("engines/fake0/channels/speed0",
+	sysfs_expect(test, "engines/fake0/channels/speed0", "0\n");
+	KUNIT_EXPECT_EQ(test, -ENOENT, sysfs_read("engines/cpu/channels/speed0",
 						  buf, sizeof(buf)));
 }
 
