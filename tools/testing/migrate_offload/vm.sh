@@ -43,7 +43,7 @@ boots=(
 	"fs|debug|health.lost=2048|512|1|window fs health"
 	"poison|debug||512|1|refused poison health"
 	"kunit|debug|kunit.enable=1|512|1|kunit health"
-	"giant|fast|hugepagesz=1G hugepages=0:1,1:1|2560|2|giant health"
+	"giant|fast|hugepagesz=1G hugepages=0:1,1:1|2560|2|giant auto.sh health"
 	"kcsan|kcsan||512|2|migrate cpu-mt faults races health"
 )
 # On x86-dsa, where DSAs are. KASAN keeps a good deal of what idxd allocates anew
