@@ -258,10 +258,9 @@ static void auto_declines(struct kunit *test)
 	struct fake_engine *fake = auto_engine(test, "fake");
 	struct mo_node_stats before, stats;
 	struct fixture_pairs *pairs;
-	struct mo_node *node;
 
 	fixture_enable(test, fake->mo);
-	node = auto_node(test, "fake");
+	auto_node(test, "fake");
 	auto_cost(mo_cpu_engine, 16 * PAGE_SIZE, 1);
 	auto_cost(fake->mo, 16 * PAGE_SIZE, 10);
 	pairs = fixture_pairs(test);
