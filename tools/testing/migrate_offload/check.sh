@@ -102,6 +102,7 @@ configure() {
 	cat "$here/configs/x86_64.config" - > "$tmp/config" <<- 'END' || return
 		CONFIG_KUNIT=y
 		CONFIG_MIGRATE_OFFLOAD_KUNIT_TEST=y
+		CONFIG_MIGRATE_OFFLOAD_BENCH=y
 		CONFIG_MIGRATE_ENGINES_KUNIT_TEST=y
 		CONFIG_PM=y
 		CONFIG_DRM=m
