@@ -84,14 +84,15 @@ report() {
 		    for cell, rounds in mine.items():
 		        times.setdefault(cell, []).append(rounds)
 
-		# Of each boot, of each round, the median of all parts.
-		def typical(cell):
-		    return [[median(parts) for parts in rounds] for rounds in times[cell]]
+		# Of each boot, of each round, the lower quartile of all parts: what else the host
+		# does makes parts take longer, never shorter.
+		def undisturbed(cell):
+		    return [[statistics.quantiles(parts)[0] for parts in rounds] for rounds in times[cell]]
 
-		# Rounds go in step: what disturbs one variant mostly disturbs the next.
+		# Rounds go in step: what disturbs one variant for longer disturbs the next, too.
 		def extra(variant, without, amount):
 		    return [[a - b for a, b in zip(*boot)] for boot in
-		            zip(typical((variant, amount)), typical((without, amount)))]
+		            zip(undisturbed((variant, amount)), undisturbed((without, amount)))]
 
 		# Least squares over the amounts: ns for a folio = a + b * batches for a folio.
 		def fit(variant, without):
@@ -120,10 +121,9 @@ report() {
 		without = {"instant": "nocopy", "cpu": "off", "cpu-mt": "off", "auto": "off"}
 
 		print("native: User-Mode Linux on this host, one CPU")
-		print("migrate_pages() of 64 MiB of tmpfs in folios of 4 KiB, scattered, their destinations")
-		print("allocated before; medians (and minima) of "
-		      f"{len(times['off', amounts[0]])} boots, {len(times['off', amounts[0]][0])} rounds each, "
-		      "512 folios or a call timed at once.")
+		print("migrate_pages() of 64 MiB of tmpfs in folios of 4 KiB, scattered, their destinations allocated")
+		print("before; 512 folios are timed together; "
+		      f"boots: {len(times['off', amounts[0]])}, rounds in each: {len(times['off', amounts[0]][0])}")
 		lines = []
 		for variant in ("off", "auto", "cpu", "cpu-mt", "nocopy", "instant", "copy-only"):
 		    cells = []
@@ -135,7 +135,7 @@ report() {
 		        else:
 		            cells.append("")
 		    lines.append((variant, cells))
-		table("ns for each folio", lines)
+		table("ns for each folio: medians (and minima)", lines)
 
 		lines = []
 		for variant, other in without.items():
@@ -145,7 +145,7 @@ report() {
 		                                  extra(variant, other, amount))
 		        cells.append(f"{middle:+.0f}")
 		    lines.append((f"{variant} - {other}", cells))
-		table("ns for each folio that migration offload adds, medians of differences in a round", lines)
+		table("ns for each folio that are added, lower quartiles: medians of differences in a round", lines)
 
 		print("\nBy least squares, medians of boots (and from, to):")
 		for variant in ("instant", "cpu", "cpu-mt"):
