@@ -49,7 +49,7 @@ run() {
 
 report() {
 	/usr/bin/python3 - "$results/native.csv" "$results"/native-*.console <<- 'END'
-		import csv, re, statistics, sys
+		import csv, os, re, statistics, sys
 		from statistics import median
 
 		# variant, amount: of each boot, of each round, ns for a folio, of each part
@@ -123,7 +123,9 @@ report() {
 		print("native: User-Mode Linux on this host, one CPU")
 		print("migrate_pages() of 64 MiB of tmpfs in folios of 4 KiB, scattered, their destinations allocated")
 		print("before; 512 folios are timed together; "
-		      f"boots: {len(times['off', amounts[0]])}, rounds in each: {len(times['off', amounts[0]][0])}")
+		      f"boots: {len(times['off', amounts[0]])}, rounds in each: {len(times['off', amounts[0]][0])}, "
+		      f"load of the host: {os.getloadavg()[0]:.1f}")
+		print("nocopy: as off, but for the copy; instant: an engine that has nothing to do; cpu-mt: no CPU helps")
 		lines = []
 		for variant in ("off", "auto", "cpu", "cpu-mt", "nocopy", "instant", "copy-only"):
 		    cells = []
