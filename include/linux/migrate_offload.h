@@ -220,6 +220,9 @@ void migrate_offload_engine_failed(struct migrate_offload_engine *engine);
 int migrate_offload_engine_recovered(struct migrate_offload_engine *engine);
 void migrate_offload_extent_done(struct migrate_offload_batch *batch,
 				 unsigned int nr, int error);
+void migrate_offload_extents_done(struct migrate_offload_batch *batch,
+				  unsigned int first, unsigned int nr,
+				  int error);
 void migrate_offload_batch_quiesced(struct migrate_offload_batch *batch);
 
 /*

@@ -278,21 +278,27 @@ static int mo_auto_try(struct mo_node *node, int best, u64 best_ns, int src,
  */
 int mo_auto_choose(struct mo_node *node, int src, size_t bytes)
 {
-	bool freed = mo_wants_cpu_freed(node), asked = false;
-	struct mo_estimate cpu, estimate, best;
-	int i, choice = MO_CHOICE_DECLINE;
+	bool freed = false, asked = false, online = false;
+	struct mo_estimate cpu = {}, best = {}, estimate;
+	int i, choice = MO_CHOICE_SLOWER;
 	struct mo_engine *engine;
 
-	cpu = mo_estimate(mo_cpu_engine, src, node->nid, bytes);
-	best = cpu;
 	for (i = 0; i < MO_MAX_CHOICE; i++) {
 		engine = rcu_dereference(node->choice[i]);
+		if (!engine || !mo_engine_online(engine))
+			continue;
+		online = true;
 		if (!mo_auto_asks(node, engine, bytes))
 			continue;
-		/* To begin with: is there anything to compare with? */
-		if (!asked && cpu.samples < MO_COST_SAMPLES)
-			return MO_CHOICE_CPU;
-		asked = true;
+		if (!asked) {
+			asked = true;
+			freed = mo_wants_cpu_freed(node);
+			cpu = mo_estimate(mo_cpu_engine, src, node->nid, bytes);
+			best = cpu;
+			/* To begin with: is there anything to compare with? */
+			if (cpu.samples < MO_COST_SAMPLES)
+				return MO_CHOICE_CPU;
+		}
 
 		estimate = mo_estimate(engine, src, node->nid, bytes);
 		if (estimate.samples < MO_COST_SAMPLES) {
@@ -310,7 +316,7 @@ int mo_auto_choose(struct mo_node *node, int src, size_t bytes)
 		}
 	}
 	if (!asked)
-		return MO_CHOICE_ANY;
+		return online ? MO_CHOICE_SMALL : MO_CHOICE_NOBODY;
 
 	WRITE_ONCE(node->auto_credit,
 		   min_t(u64, READ_ONCE(node->auto_credit) +

@@ -199,6 +199,7 @@ struct mo_batch *mo_batch_get(struct mo_engine *engine)
 	batch->error = 0;
 	batch->completed = 0;
 	batch->nr_pairs = 0;
+	batch->nr_ends = 0;
 	batch->unsettled = 0;
 	batch->settled = false;
 	batch->joined = false;
@@ -226,6 +227,61 @@ void mo_batch_put(struct mo_batch *batch)
 	dma_fence_put(&batch->pub.quiesced);
 }
 
+static void mo_batch_add_extent(struct mo_batch *batch, phys_addr_t from,
+				phys_addr_t to, size_t bytes)
+{
+	struct migrate_offload_batch *pub = &batch->pub;
+	struct migrate_offload_extent *extent;
+
+	extent = &pub->extents[pub->nr_extents++];
+	extent->src = from;
+	extent->dst = to;
+	extent->len = bytes;
+	extent->channel = 0;
+	extent->error = -EINPROGRESS;
+}
+
+/* The last extent, if it ends where this begins, on both sides. */
+static struct migrate_offload_extent *
+mo_batch_goes_on(struct mo_batch *batch, phys_addr_t from, phys_addr_t to)
+{
+	struct migrate_offload_batch *pub = &batch->pub;
+	struct migrate_offload_extent *extent;
+
+	/* Poison fails an extent: when the CPU copies, only its own folio. */
+	if (!pub->nr_extents || batch->engine->by_cpu)
+		return NULL;
+	extent = &pub->extents[pub->nr_extents - 1];
+	if (extent->src + extent->len != from ||
+	    extent->dst + extent->len != to)
+		return NULL;
+	return extent;
+}
+
+/* What is cut to the engine's limit, or goes on from @extent, if there is one. */
+static noinline bool mo_batch_add_cut(struct mo_batch *batch,
+				      struct migrate_offload_extent *extent,
+				      phys_addr_t from, phys_addr_t to,
+				      size_t left)
+{
+	size_t max = batch->engine->max_extent_bytes, part = 0;
+
+	if (extent)
+		part = min(left, max - extent->len);
+	if (batch->pub.nr_extents + DIV_ROUND_UP(left - part, max) >
+	    batch->engine->max_extents)
+		return false;
+	if (part)
+		extent->len += part;
+	for (left -= part; left; left -= part) {
+		from += part;
+		to += part;
+		part = min(left, max);
+		mo_batch_add_extent(batch, from, to, part);
+	}
+	return true;
+}
+
 /*
  * Add what of a folio pair is to be copied: extend the last extent where both
  * sides go on from it, cut to the engine's limit. Returns NULL, and changes
@@ -234,63 +290,49 @@ void mo_batch_put(struct mo_batch *batch)
 struct mo_pair *mo_batch_add(struct mo_batch *batch,
 			     const struct mo_piece *piece)
 {
-	struct migrate_offload_batch *pub = &batch->pub;
-	size_t max = batch->engine->max_extent_bytes;
 	phys_addr_t from = PFN_PHYS(folio_pfn(piece->src)) + piece->offset;
 	phys_addr_t to = PFN_PHYS(folio_pfn(piece->dst)) + piece->offset;
-	size_t left = piece->bytes, part = 0;
+	const struct mo_engine *engine = batch->engine;
 	struct migrate_offload_extent *extent;
+	unsigned int first = batch->pub.nr_extents;
+	size_t bytes = piece->bytes;
 	struct mo_pair *pair;
 
 	if (batch->nr_pairs == MO_BATCH_FOLIOS)
 		return NULL;
-
-	/* Poison fails an extent: when the CPU copies, only its own folio. */
-	extent = pub->nr_extents && !batch->engine->by_cpu ?
-		 &pub->extents[pub->nr_extents - 1] : NULL;
-	if (extent && extent->src + extent->len == from &&
-	    extent->dst + extent->len == to)
-		part = min(left, max - extent->len);
-	if (pub->nr_extents + DIV_ROUND_UP(left - part, max) >
-	    batch->engine->max_extents)
-		return NULL;
-
-	pub->bytes += left;
-	if (part)
-		extent->len += part;
-	for (left -= part; left; left -= part) {
-		from += part;
-		to += part;
-		part = min(left, max);
-		extent = &pub->extents[pub->nr_extents++];
-		extent->src = from;
-		extent->dst = to;
-		extent->len = part;
+	extent = mo_batch_goes_on(batch, from, to);
+	if (extent || bytes > engine->max_extent_bytes) {
+		/* It has a part of the last one, if that has room. */
+		if (extent && extent->len < engine->max_extent_bytes)
+			first--;
+		if (!mo_batch_add_cut(batch, extent, from, to, bytes))
+			return NULL;
+	} else {
+		if (first == engine->max_extents)
+			return NULL;
+		mo_batch_add_extent(batch, from, to, bytes);
 	}
 
 	pair = &batch->pairs[batch->nr_pairs++];
 	pair->src = piece->src;
 	pair->dst = piece->dst;
-	pair->bytes = piece->bytes;
-	pair->ends = piece->offset + piece->bytes == folio_size(piece->src);
+	pair->bytes = bytes;
+	pair->ends = piece->offset + bytes == folio_size(piece->src);
 	pair->batch = batch;
+	pair->first = first;
+	pair->last = batch->pub.nr_extents - 1;
+	pair->result = 0;
+	batch->pub.bytes += bytes;
+	batch->nr_ends += pair->ends;
 	return pair;
 }
 
-/*
- * No more folios: spread the extents over the channels and note which of them
- * cover which folio.
- */
-void mo_batch_seal(struct mo_batch *batch)
+/* Extents have been cut: which of them cover which folio now? */
+static void mo_batch_cover(struct mo_batch *batch)
 {
 	struct migrate_offload_batch *pub = &batch->pub;
 	size_t offset = 0, end = 0;
 	unsigned int i, e = 0;
-
-	mo_stripe(batch);
-	for (i = 0; i < pub->nr_extents; i++)
-		pub->extents[i].error = -EINPROGRESS;
-	batch->pending = pub->nr_extents;
 
 	/* Pairs and extents cover the same bytes, in the same order. */
 	for (i = 0; i < batch->nr_pairs; i++) {
@@ -307,6 +349,14 @@ void mo_batch_seal(struct mo_batch *batch)
 			end += pub->extents[++e].len;
 		pair->last = e;
 	}
+}
+
+/* No more folios: spread the extents over the channels. */
+void mo_batch_seal(struct mo_batch *batch)
+{
+	if (mo_stripe(batch))
+		mo_batch_cover(batch);
+	batch->pending = batch->pub.nr_extents;
 	batch->unsettled = batch->nr_pairs;
 }
 
@@ -321,32 +371,55 @@ static void mo_batch_signal_result(struct mo_batch *batch)
 				       batch->pub.result.seqno, batch->error,
 				       ktime_sub(batch->completed,
 						 batch->submitted));
-	dma_fence_signal_locked(&batch->pub.result);
+	dma_fence_signal_timestamp_locked(&batch->pub.result, batch->completed);
 }
 
-static void mo_extent_done(struct mo_batch *batch, unsigned int nr, int error)
+static void mo_extents_done(struct mo_batch *batch, unsigned int first,
+			    unsigned int nr, int error)
 {
-	batch->pub.extents[nr].error = error;
+	struct migrate_offload_extent *extents = batch->pub.extents;
+	unsigned int i, known = 0;
+
+	/* As long as all goes well, nobody looks at them one by one. */
+	if (nr > 1 && !error && !batch->error && nr == batch->pub.nr_extents &&
+	    nr == batch->pending) {
+		batch->pending = 0;
+		mo_stripe_all_done(batch);
+		mo_batch_signal_result(batch);
+		return;
+	}
+	for (i = first; i < first + nr; i++) {
+		if (WARN_ON_ONCE(extents[i].error != -EINPROGRESS ||
+				 !batch->pending)) {
+			known++;
+			continue;
+		}
+		extents[i].error = error;
+		mo_stripe_extent_done(batch, &extents[i]);
+	}
+	if (known == nr)
+		return;
 	if (error && !batch->error)
 		batch->error = error;
-	mo_stripe_extent_done(batch, nr, error);
-	if (!--batch->pending) {
+	batch->pending -= nr - known;
+	if (!batch->pending) {
 		mo_stripe_batch_done(batch);
 		mo_batch_signal_result(batch);
 	}
 }
 
 /**
- * migrate_offload_extent_done() - report the result of one extent
+ * migrate_offload_extents_done() - report the same result of several extents
  * @batch: a batch that the engine was given and has not reported quiesced
- * @nr: index of the extent, less than &migrate_offload_batch.nr_extents
+ * @first: index of the first one
+ * @nr: how many, from there on
  * @error: 0 when every byte was copied, a negative errno otherwise
  *
- * Success says three things: that every byte of the extent has been written,
+ * Success says three things: that every byte of the extents has been written,
  * that the CPU sees it (a driver that maps extents has unmapped or synced the
- * destination), and that the engine will not touch the extent again. The
+ * destination), and that the engine will not touch the extents again. The
  * folios that consist of such extents are moved at once, even if others of
- * the batch fail. An error says only that the extent was not copied.
+ * the batch fail. An error says only that the extents were not copied.
  *
  * Each extent is reported once, in any order. After the last one
  * &migrate_offload_batch.result is signalled. The call is harmless, and has no
@@ -354,13 +427,15 @@ static void mo_extent_done(struct mo_batch *batch, unsigned int nr, int error)
  *
  * Context: Any, including hard interrupts. Takes &migrate_offload_batch.lock.
  */
-void migrate_offload_extent_done(struct migrate_offload_batch *batch,
-				 unsigned int nr, int error)
+void migrate_offload_extents_done(struct migrate_offload_batch *batch,
+				  unsigned int first, unsigned int nr,
+				  int error)
 {
 	struct mo_batch *b = to_mo_batch(batch);
 	unsigned long flags;
 
-	if (WARN_ON_ONCE(nr >= batch->nr_extents))
+	if (WARN_ON_ONCE(first > batch->nr_extents ||
+			 nr > batch->nr_extents - first))
 		return;
 	/* -EINPROGRESS is ours, and what is not an errno is an error, too. */
 	if (WARN_ON_ONCE(error > 0 || error < -MAX_ERRNO ||
@@ -368,9 +443,25 @@ void migrate_offload_extent_done(struct migrate_offload_batch *batch,
 		error = -EIO;
 
 	spin_lock_irqsave(&batch->lock, flags);
-	if (!WARN_ON_ONCE(batch->extents[nr].error != -EINPROGRESS))
-		mo_extent_done(b, nr, error);
+	mo_extents_done(b, first, nr, error);
 	spin_unlock_irqrestore(&batch->lock, flags);
+}
+EXPORT_SYMBOL_GPL(migrate_offload_extents_done);
+
+/**
+ * migrate_offload_extent_done() - report the result of one extent
+ * @batch: a batch that the engine was given and has not reported quiesced
+ * @nr: index of the extent, less than &migrate_offload_batch.nr_extents
+ * @error: 0 when every byte was copied, a negative errno otherwise
+ *
+ * As migrate_offload_extents_done().
+ *
+ * Context: Any, including hard interrupts. Takes &migrate_offload_batch.lock.
+ */
+void migrate_offload_extent_done(struct migrate_offload_batch *batch,
+				 unsigned int nr, int error)
+{
+	migrate_offload_extents_done(batch, nr, 1, error);
 }
 EXPORT_SYMBOL_GPL(migrate_offload_extent_done);
 
@@ -399,9 +490,10 @@ void migrate_offload_batch_quiesced(struct migrate_offload_batch *batch)
 	}
 	for (i = 0; b->pending && i < batch->nr_extents; i++)
 		if (batch->extents[i].error == -EINPROGRESS)
-			mo_extent_done(b, i, -ECANCELED);
-	/* Does nothing but for a batch that was cancelled. */
-	dma_fence_signal_locked(&batch->result);
+			mo_extents_done(b, i, 1, -ECANCELED);
+	/* It was, but for a batch that was cancelled. */
+	if (!dma_fence_is_signaled_locked(&batch->result))
+		dma_fence_signal_locked(&batch->result);
 	atomic_dec(&b->engine->inflight);
 	atomic_long_sub(b->queued_bytes, &b->engine->queued_bytes);
 	dma_fence_signal_locked(&batch->quiesced);

@@ -100,8 +100,11 @@ void mo_set_enabled(bool on)
  */
 static bool mo_mapping_safe(struct folio *src)
 {
-	struct address_space *mapping = folio_mapping(src);
+	struct address_space *mapping;
 
+	if (folio_test_anon(src) && !folio_test_swapcache(src))
+		return true;
+	mapping = folio_mapping(src);
 	/* hugetlbfs has no write(2), nor metadata in its folios. */
 	if (!mapping || folio_test_hugetlb(src))
 		return true;
@@ -118,6 +121,18 @@ static bool mo_mapping_safe(struct folio *src)
 }
 
 /*
+ * Most folios are anonymous, of one page, and nothing goes on with them. One look
+ * at the flags is quicker than one for each rule.
+ */
+static bool mo_is_plain(const struct folio *folio)
+{
+	const unsigned long odd = BIT(PG_head) | BIT(PG_writeback) |
+				  BIT(PG_swapcache) | __PG_HWPOISON;
+
+	return !(folio->flags & odd) && folio_test_anon(folio);
+}
+
+/*
  * Why this folio must not be copied before it is moved. Both are locked, @src
  * is unmapped and the TLB is flushed: a reference too many now is a writer
  * that may be gone, with its write lost, when the folio is moved.
@@ -128,6 +143,10 @@ enum mo_refusal mo_folio_refusal(struct folio *src, struct folio *dst)
 		return MO_REFUSED_MOVABLE;
 	if (folio_is_zone_device(src) || folio_is_zone_device(dst))
 		return MO_REFUSED_ZONE_DEVICE;
+	/* What it is expected to have is one for each mapping, and ours. */
+	if (mo_is_plain(src))
+		return folio_ref_count(src) == folio_mapcount(src) + 1 ?
+		       MO_ACCEPTED : MO_REFUSED_PINNED;
 	if (folio_test_writeback(src))
 		return MO_REFUSED_WRITEBACK;
 	if (folio_contain_hwpoisoned_page(src))
@@ -197,17 +216,15 @@ static void mo_set_pair(struct folio *dst, struct mo_pair *pair)
 	mo_mark(dst);
 }
 
-static bool mo_add(struct mo_batch *batch, struct folio *src,
-		   struct folio *dst)
+static bool mo_add(struct mo_batch *batch, const struct mo_piece *piece)
 {
-	struct mo_piece piece = mo_whole(src, dst);
 	struct mo_pair *pair = NULL;
 
-	if (mo_engine_reach(batch->engine, &piece) == piece.bytes)
-		pair = mo_batch_add(batch, &piece);
+	if (mo_engine_reach(batch->engine, piece) == piece->bytes)
+		pair = mo_batch_add(batch, piece);
 	if (!pair)
 		return false;
-	mo_set_pair(dst, pair);
+	mo_set_pair(piece->dst, pair);
 	return true;
 }
 
@@ -268,47 +285,62 @@ enum mo_refusal mo_submit(struct mo_node *node, struct mo_batch *batch,
 	return why;
 }
 
-/* Marked folios for one node. */
+/* Folios for one node. */
 struct mo_offer {
 	struct mo_node *node;
 	int reason;
-	unsigned int nr_folios;
+	unsigned int nr_folios;		/* that may be copied */
 	size_t bytes;
 	int choice;			/* of "auto" */
 	ktime_t begun;			/* work on the next batch */
-	enum migrate_offload outcome;
+	struct mo_batch *batch;		/* that is being filled, or NULL */
+
+	/* What has been taken: */
+	bool taken;			/* anything */
+	bool by_cpu;			/* by what copies with the CPU */
+	bool slow;			/* by an engine that does not outrun it */
+	enum migrate_offload outcome;	/* of all nodes */
 };
 
-/* Would no folio be unmapped for longer if others are while @engine copies? */
-static bool mo_may_overlap(struct mo_engine *engine,
-			   const struct mo_offer *offer)
+static void mo_taken(struct mo_offer *offer, const struct mo_engine *engine)
 {
-	/* What copies with the CPU has copied already. */
-	if (engine->by_cpu || offer->nr_folios > MO_OVERLAP_FOLIOS)
-		return false;
-	return offer->bytes <= MO_OVERLAP_BYTES ||
-	       mo_engine_outruns_cpu(engine);
-}
-
-static void mo_taken(struct mo_offer *offer, bool overlap)
-{
-	if (!overlap)
-		offer->outcome = MIGRATE_OFFLOAD_ALONE;
-	else if (offer->outcome == MIGRATE_OFFLOAD_NONE)
-		offer->outcome = MIGRATE_OFFLOAD_OVERLAP;
+	offer->taken = true;
+	offer->by_cpu |= engine->by_cpu;
+	offer->slow |= !mo_engine_outruns_cpu(engine);
 	offer->begun = ktime_get();
 }
 
-/* Give @batch to its engine. It is gone when that does not take it. */
-static void mo_submit_marked(struct mo_offer *offer, struct mo_batch *batch)
+/* Would no folio be unmapped for longer if others are while these are copied? */
+static bool mo_may_overlap(const struct mo_offer *offer)
 {
-	bool overlap = mo_may_overlap(batch->engine, offer);
-	enum mo_refusal why = mo_submit(offer->node, batch, offer->reason,
-					offer->begun);
+	/* What copies with the CPU has copied already. */
+	if (offer->by_cpu || offer->nr_folios > MO_OVERLAP_FOLIOS)
+		return false;
+	return offer->bytes <= MO_OVERLAP_BYTES || !offer->slow;
+}
+
+/* All folios for one node have been offered. */
+static void mo_decide(struct mo_offer *offer)
+{
+	if (!offer->taken)
+		return;
+	if (!mo_may_overlap(offer))
+		offer->outcome = MIGRATE_OFFLOAD_ALONE;
+	else if (offer->outcome == MIGRATE_OFFLOAD_NONE)
+		offer->outcome = MIGRATE_OFFLOAD_OVERLAP;
+}
+
+/* Give the batch to its engine. It is gone when that does not take it. */
+static void mo_submit_marked(struct mo_offer *offer)
+{
+	struct mo_batch *batch = offer->batch;
+	enum mo_refusal why;
 	unsigned int i;
 
+	offer->batch = NULL;
+	why = mo_submit(offer->node, batch, offer->reason, offer->begun);
 	if (why == MO_ACCEPTED) {
-		mo_taken(offer, overlap);
+		mo_taken(offer, batch->engine);
 		return;
 	}
 	for (i = 0; i < batch->nr_pairs; i++) {
@@ -320,80 +352,132 @@ static void mo_submit_marked(struct mo_offer *offer, struct mo_batch *batch)
 	mo_batch_cancel(batch);
 }
 
-/*
- * Add a marked pair to @batch, if it is not for several engines. When there is
- * none yet, or it is full, start one with the first engine that takes the pair.
- * Returns the batch to go on with, or NULL.
- */
-static struct mo_batch *mo_assign(struct mo_offer *offer,
-				  struct mo_batch *batch, struct folio *src,
-				  struct folio *dst)
+/* Engines that are joined share a folio that is large enough. */
+static bool mo_assign_joined(struct mo_offer *offer,
+			     const struct mo_piece *piece)
 {
-	struct mo_piece piece = mo_whole(src, dst);
-	struct mo_pair *parts = mo_join(offer->node, &piece, offer->bytes,
+	struct mo_pair *parts = mo_join(offer->node, piece, offer->bytes,
 					offer->reason);
-	enum mo_refusal why;
 
-	if (parts) {
-		mo_set_pair(dst, parts);
-		mo_taken(offer, mo_may_overlap(parts->batch->engine, offer));
-		return batch;
-	}
-	if (batch) {
-		if (mo_add(batch, src, dst))
-			return batch;
-		mo_submit_marked(offer, batch);
-	}
-
-	batch = mo_policy_pick(offer->node, &piece, offer->bytes,
-			       offer->choice, &why);
-	if (batch && mo_add(batch, src, dst))
-		return batch;
-	/* An empty batch, of an engine that reaches the pair, has room for it. */
-	if (WARN_ON_ONCE(batch)) {
-		mo_batch_cancel(batch);
-		why = MO_REFUSED_LIMITS;
-	}
-	mo_unmark(dst);
-	mo_refuse(offer->node, src, offer->reason, why);
-	return NULL;
+	if (!parts)
+		return false;
+	mo_set_pair(piece->dst, parts);
+	mo_taken(offer, parts->batch->engine);
+	return true;
 }
 
-/* Give the marked folios for one node to its engines. */
-static void mo_dispatch(struct mo_offer *offer, struct list_head *srcs,
-			struct list_head *dsts)
+/*
+ * Add a pair to the batch, if it is not for several engines. When there is none
+ * yet, or it is full, start one with the first engine that takes the pair.
+ */
+static void mo_assign(struct mo_offer *offer, struct mo_piece *piece)
 {
-	struct mo_batch *batch = NULL;
+	enum mo_refusal why = MO_ACCEPTED;
+
+	if (mo_is_joined(offer->node) && mo_assign_joined(offer, piece))
+		return;
+	while (!offer->batch || !mo_add(offer->batch, piece)) {
+		/* An empty one, of an engine that reaches the pair, has room. */
+		if (WARN_ON_ONCE(why != MO_ACCEPTED)) {
+			mo_batch_cancel(offer->batch);
+			offer->batch = NULL;
+			break;
+		}
+		if (offer->batch)
+			mo_submit_marked(offer);
+		offer->batch = mo_policy_pick(offer->node, piece, offer->bytes,
+					      offer->choice, &why);
+		if (!offer->batch)
+			break;
+		why = MO_REFUSED_LIMITS;
+	}
+	if (!offer->batch) {
+		mo_unmark(piece->dst);
+		mo_refuse(offer->node, piece->src, offer->reason, why);
+	}
+}
+
+/* Assign the marked folios for one node. */
+static void mo_assign_marked(struct mo_offer *offer, struct list_head *srcs,
+			     struct list_head *dsts)
+{
 	struct folio *src, *dst;
 
 	dst = list_first_entry(dsts, struct folio, lru);
 	list_for_each_entry(src, srcs, lru) {
-		if (folio_nid(dst) == offer->node->nid && mo_is_marked(dst))
-			batch = mo_assign(offer, batch, src, dst);
+		if (folio_nid(dst) == offer->node->nid && mo_is_marked(dst)) {
+			struct mo_piece piece = mo_whole(src, dst);
+
+			mo_assign(offer, &piece);
+		}
 		dst = list_next_entry(dst, lru);
 	}
-	if (batch)
-		mo_submit_marked(offer, batch);
 }
 
-/* Mark the pair if it may be copied by an engine, as far as it goes. */
-static bool mo_accept(struct folio *src, struct folio *dst, int reason)
+/*
+ * Look at a pair that is bound for the offer's node. If it may be copied by an
+ * engine, as far as it goes, it is assigned at once or, as long as it is not
+ * known whether there are enough, marked.
+ */
+static void mo_accept(struct mo_offer *offer, struct folio *src,
+		      struct folio *dst, enum mo_refusal why, bool at_once)
 {
-	struct mo_node *node = mo_node(folio_nid(dst));
+	struct mo_piece piece = mo_whole(src, dst);
+
+	if (why == MO_ACCEPTED)
+		why = mo_folio_refusal(src, dst);
+	if (why != MO_ACCEPTED) {
+		mo_refuse(offer->node, src, offer->reason, why);
+		return;
+	}
+	offer->nr_folios++;
+	offer->bytes += piece.bytes;
+	if (at_once)
+		mo_assign(offer, &piece);
+	else
+		mo_mark(dst);
+}
+
+/* What is bound for node @nid. Returns whether there may be more than that. */
+static bool mo_offer_to(struct mo_offer *offer, int nid, struct list_head *srcs,
+			struct list_head *dsts)
+{
+	struct mo_node *node = mo_node(nid);
+	bool at_once, others = false;
+	unsigned int offered = 0;
+	struct folio *src, *dst;
 	enum mo_refusal why;
 
 	/* There was no memory for a policy when the node came online. */
 	if (!node)
-		return false;
+		return true;
+	offer->node = node;
+	offer->nr_folios = 0;
+	offer->bytes = 0;
+	offer->taken = false;
+	offer->by_cpu = false;
+	offer->slow = false;
+	why = mo_caller_refusal(node, offer->reason);
+	at_once = READ_ONCE(node->least_bytes) <= PAGE_SIZE;
 
-	this_cpu_inc(node->stats->offered);
-	why = mo_pair_refusal(node, src, dst, reason);
-	if (why != MO_ACCEPTED) {
-		mo_refuse(node, src, reason, why);
-		return false;
+	dst = list_first_entry(dsts, struct folio, lru);
+	list_for_each_entry(src, srcs, lru) {
+		if (folio_nid(dst) != nid) {
+			others = true;
+		} else {
+			offered++;
+			mo_accept(offer, src, dst, why, at_once);
+		}
+		dst = list_next_entry(dst, lru);
 	}
-	mo_mark(dst);
-	return true;
+	this_cpu_add(node->stats->offered, offered);
+
+	if (!at_once && offer->nr_folios)
+		mo_assign_marked(offer, srcs, dsts);
+	if (offer->batch)
+		mo_submit_marked(offer);
+	mo_decide(offer);
+	return others;
 }
 
 /* All of the folios are bound for the node. */
@@ -414,17 +498,22 @@ static void mo_refuse_all(struct mo_offer *offer, struct list_head *srcs,
 }
 
 /*
- * Does "auto" leave them all to the CPU? This comes before anything is done for
- * each of them: to be no slower than the CPU, it must be next to nothing.
+ * Is the caller refused, or does "auto" leave them all to the CPU? This comes
+ * before anything is done for each of them: to be no slower than the CPU, it must
+ * be next to nothing.
  */
-static bool mo_auto_declines(struct mo_offer *offer, struct list_head *srcs,
-			     struct list_head *dsts)
+static bool mo_all_declined(struct mo_offer *offer, struct list_head *srcs,
+			    struct list_head *dsts)
 {
 	struct folio *src, *dst = list_first_entry(dsts, struct folio, lru);
+	enum mo_refusal why;
 
 	offer->choice = MO_CHOICE_ANY;
 	offer->node = mo_node(folio_nid(dst));
-	if (!offer->node || !READ_ONCE(offer->node->automatic))
+	if (!offer->node)
+		return false;
+	why = mo_caller_refusal(offer->node, offer->reason);
+	if (why == MO_ACCEPTED && !READ_ONCE(offer->node->automatic))
 		return false;
 	list_for_each_entry(src, srcs, lru) {
 		if (folio_nid(dst) != offer->node->nid)
@@ -433,51 +522,33 @@ static bool mo_auto_declines(struct mo_offer *offer, struct list_head *srcs,
 		offer->bytes += folio_size(src);
 		dst = list_next_entry(dst, lru);
 	}
-	src = list_first_entry(srcs, struct folio, lru);
-	offer->choice = mo_policy_choose(offer->node, folio_nid(src),
-					 offer->bytes);
-	if (offer->choice != MO_CHOICE_DECLINE)
-		return false;
-	mo_refuse_all(offer, srcs, MO_REFUSED_SLOWER);
+	if (why == MO_ACCEPTED) {
+		src = list_first_entry(srcs, struct folio, lru);
+		offer->choice = mo_policy_choose(offer->node, folio_nid(src),
+						 offer->bytes);
+		why = mo_choice_refusal(offer->choice);
+		if (why == MO_ACCEPTED)
+			return false;
+	}
+	mo_refuse_all(offer, srcs, why);
 	return true;
 }
 
 static enum migrate_offload mo_offer(struct list_head *srcs,
 				     struct list_head *dsts, int reason)
 {
-	struct mo_offer offer = { .reason = reason, .begun = ktime_get() };
-	int nid, next = MAX_NUMNODES;
-	struct folio *src, *dst;
+	int nid, first = folio_nid(list_first_entry(dsts, struct folio, lru));
+	struct mo_offer offer = { .reason = reason };
 
-	if (mo_auto_declines(&offer, srcs, dsts))
+	if (mo_all_declined(&offer, srcs, dsts))
 		return MIGRATE_OFFLOAD_NONE;
 
-	dst = list_first_entry(dsts, struct folio, lru);
-	list_for_each_entry(src, srcs, lru) {
-		if (mo_accept(src, dst, reason))
-			next = min(next, folio_nid(dst));
-		dst = list_next_entry(dst, lru);
-	}
-
+	offer.begun = ktime_get();
 	/* Mostly one node; interleaving policies have several. */
-	while (next < MAX_NUMNODES) {
-		nid = next;
-		next = MAX_NUMNODES;
-		offer.node = mo_node(nid);
-		offer.nr_folios = 0;
-		offer.bytes = 0;
-		dst = list_first_entry(dsts, struct folio, lru);
-		list_for_each_entry(src, srcs, lru) {
-			if (mo_is_marked(dst) && folio_nid(dst) == nid) {
-				offer.nr_folios++;
-				offer.bytes += folio_size(src);
-			} else if (mo_is_marked(dst) && folio_nid(dst) > nid) {
-				next = min(next, folio_nid(dst));
-			}
-			dst = list_next_entry(dst, lru);
-		}
-		mo_dispatch(&offer, srcs, dsts);
-	}
+	if (mo_offer_to(&offer, first, srcs, dsts))
+		for_each_node_state(nid, N_MEMORY)
+			if (nid != first)
+				mo_offer_to(&offer, nid, srcs, dsts);
 	return offer.outcome;
 }
 

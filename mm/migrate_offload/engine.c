@@ -56,9 +56,9 @@ bool mo_engine_online(struct mo_engine *engine)
 	return READ_ONCE(engine->state) == MO_ONLINE;
 }
 
-/* How many bytes of @piece @engine can copy in one batch; 0: none of it. */
-size_t mo_engine_reach(const struct mo_engine *engine,
-		       const struct mo_piece *piece)
+/* As mo_engine_reach(). */
+size_t mo_engine_reach_limited(const struct mo_engine *engine,
+			       const struct mo_piece *piece)
 {
 	phys_addr_t from = PFN_PHYS(folio_pfn(piece->src)) + piece->offset;
 	phys_addr_t to = PFN_PHYS(folio_pfn(piece->dst)) + piece->offset;
@@ -239,6 +239,8 @@ mo_engine_alloc(const struct migrate_offload_engine_info *info, void *priv)
 	engine->nr_channels = info->nr_channels ?: 1;
 	engine->min_bytes = info->min_bytes;
 	engine->timeout_ms = info->timeout_ms ?: MO_DEFAULT_TIMEOUT_MS;
+	engine->limited = engine->max_addr != PHYS_ADDR_MAX ||
+			  engine->align > PAGE_SIZE;
 	engine->by_cpu = info->ops == &mo_cpu_ops || info->ops == &mo_cpu_mt_ops;
 	engine->state = MO_ONLINE;
 	mutex_init(&engine->op_lock);

@@ -27,9 +27,11 @@ static int mo_copy_piece(struct mo_node *node, struct mo_piece *piece,
 	struct mo_pair *pair;
 	int choice;
 
-	pair = mo_join(node, piece, bytes, reason);
-	if (pair)
-		return mo_join_wait(pair->batch);
+	if (mo_is_joined(node)) {
+		pair = mo_join(node, piece, bytes, reason);
+		if (pair)
+			return mo_join_wait(pair->batch);
+	}
 	choice = mo_policy_choose(node, folio_nid(piece->src), bytes);
 	batch = mo_policy_pick(node, piece, bytes, choice, why);
 	if (!batch)

@@ -51,6 +51,8 @@
 
 /* Below this a channel's share of a batch is not worth a descriptor. */
 #define MO_MIN_SHARE		(64UL << 10)
+/* The same, if extents are shorter than that: it is a descriptor for each. */
+#define MO_MIN_SHARE_SMALL	(128UL << 10)
 
 /*
  * Pages that are offered together while more are to be unmapped: an eighth of
@@ -154,7 +156,10 @@ enum mo_goal {
 enum mo_choice {
 	MO_CHOICE_ANY = -1,	/* the first that takes it, if any */
 	MO_CHOICE_CPU = -2,	/* the CPU, as an engine: its cost is wanted */
-	MO_CHOICE_DECLINE = -3,	/* the CPU */
+	/* The CPU, because: */
+	MO_CHOICE_SLOWER = -3,	/* others are slower */
+	MO_CHOICE_SMALL = -4,	/* it is not enough for any of them */
+	MO_CHOICE_NOBODY = -5,	/* there are no others */
 };
 
 struct mo_batch;
@@ -187,6 +192,7 @@ struct mo_engine {
 	struct list_head node;		/* in mo_engines */
 	struct kobject kobj;
 	bool by_cpu;			/* copies with the CPU */
+	bool limited;			/* not any page anywhere will do */
 	enum mo_state state;
 	unsigned long grace_end;	/* in jiffies, 0 while it does not fail */
 	atomic_t bad_batches;		/* nothing copied, in a row */
@@ -273,6 +279,7 @@ struct mo_batch {
 
 	/* Of the task that migrates: */
 	unsigned int nr_pairs;
+	unsigned int nr_ends;		/* pairs with which a folio ends */
 	unsigned int unsettled;		/* pairs not waited for yet */
 	bool settled;
 	ktime_t submitted;
@@ -299,6 +306,7 @@ struct mo_node {
 	enum mo_goal goal;
 	unsigned long reasons;
 	long min_bytes;
+	size_t least_bytes;		/* that all of the choice would take */
 	struct mo_engine __rcu *choice[MO_MAX_CHOICE];
 
 	/* Of auto.c, not locked: */
@@ -349,12 +357,29 @@ int mo_stripe_create(struct mo_engine *engine);
 void mo_stripe_destroy(struct mo_engine *engine);
 ktime_t mo_stripe_clock(void);
 unsigned long mo_channel_speed(const struct mo_channel *channel);
-void mo_stripe(struct mo_batch *batch);
+bool mo_stripe(struct mo_batch *batch);
 void mo_stripe_engines(struct mo_batch **batches, unsigned int nr, size_t bytes,
 		       size_t *parts);
 void mo_stripe_cancel(struct mo_batch *batch);
-void mo_stripe_extent_done(struct mo_batch *batch, unsigned int nr, int error);
+void mo_stripe_share_done(struct mo_batch *batch, unsigned int c);
+void mo_stripe_all_done(struct mo_batch *batch);
 void mo_stripe_batch_done(struct mo_batch *batch);
+
+/* An extent has its result: is it the last one of its channel? Under pub.lock. */
+static inline void
+mo_stripe_extent_done(struct mo_batch *batch,
+		      const struct migrate_offload_extent *extent)
+{
+	struct mo_share *share;
+
+	if (!batch->shares)
+		return;
+	share = &batch->shares[extent->channel];
+	if (extent->error)
+		share->good = false;
+	if (!--share->left)
+		mo_stripe_share_done(batch, extent->channel);
+}
 
 /* engine.c */
 extern struct mutex mo_lock;
@@ -365,8 +390,8 @@ bool mo_name_valid(const char *name);
 struct mo_engine *mo_engine_find(const char *name);
 bool mo_engine_online(struct mo_engine *engine);
 bool mo_memory_encrypted(void);
-size_t mo_engine_reach(const struct mo_engine *engine,
-		       const struct mo_piece *piece);
+size_t mo_engine_reach_limited(const struct mo_engine *engine,
+			       const struct mo_piece *piece);
 void mo_engine_copied(struct mo_engine *engine, size_t bytes, ktime_t submitted,
 		      ktime_t completed);
 bool mo_engine_outruns_cpu(const struct mo_engine *engine);
@@ -374,6 +399,15 @@ void mo_engine_fail(struct mo_engine *engine, const char *why);
 int mo_engine_reset(struct mo_engine *engine,
 		    int (*reset)(struct migrate_offload_engine *engine));
 void mo_engine_free(struct mo_engine *engine);
+
+/* How many bytes of @piece @engine can copy in one batch; 0: none of it. */
+static inline size_t mo_engine_reach(const struct mo_engine *engine,
+				     const struct mo_piece *piece)
+{
+	if (!engine->limited && piece->bytes <= engine->max_extent_bytes)
+		return piece->bytes;
+	return mo_engine_reach_limited(engine, piece);
+}
 
 /* cpu.c */
 extern const struct migrate_offload_ops mo_cpu_ops;
@@ -393,6 +427,7 @@ struct mo_node *mo_node(int nid);
 struct mo_node *mo_node_create(int nid);
 void mo_policy_resolve_all(void);
 int mo_policy_choose(struct mo_node *node, int src, size_t bytes);
+enum mo_refusal mo_choice_refusal(int choice);
 struct mo_batch *mo_policy_pick(struct mo_node *node, struct mo_piece *piece,
 				size_t bytes, int choice, enum mo_refusal *why);
 unsigned int mo_policy_pick_joined(struct mo_node *node,
@@ -445,5 +480,10 @@ int mo_pair_wait(struct mo_pair *pair);
 struct mo_pair *mo_join(struct mo_node *node, const struct mo_piece *piece,
 			size_t bytes, int reason);
 int mo_join_wait(struct mo_batch *batch);
+
+static inline bool mo_is_joined(const struct mo_node *node)
+{
+	return READ_ONCE(node->joined);
+}
 
 #endif /* _MM_MIGRATE_OFFLOAD_INTERNAL_H */

@@ -44,9 +44,9 @@ static void mo_join_cancel(struct mo_batch *batch)
 }
 
 /*
- * Split @piece, a part of @bytes in all, between engines that are joined. Returns
- * the first of the parts, the batch of which is for mo_join_wait(), or NULL if it
- * is not to be split.
+ * Split @piece, a part of @bytes in all, between the node's engines that are
+ * joined, if mo_is_joined(). Returns the first of the parts, the batch of which is
+ * for mo_join_wait(), or NULL if it is not to be split.
  */
 struct mo_pair *mo_join(struct mo_node *node, const struct mo_piece *piece,
 			size_t bytes, int reason)
@@ -59,7 +59,7 @@ struct mo_pair *mo_join(struct mo_node *node, const struct mo_piece *piece,
 	bool good = true;
 
 	nr = min_t(size_t, MO_MAX_CHOICE, piece->bytes / MO_JOIN_BYTES);
-	if (nr < 2 || !READ_ONCE(node->joined))
+	if (nr < 2)
 		return NULL;
 	nr = mo_policy_pick_joined(node, piece, bytes, nr, batches);
 	if (!nr)

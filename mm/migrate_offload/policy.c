@@ -102,9 +102,14 @@ static void mo_resolve_parts(void)
 
 	lockdep_assert_held(&mo_lock);
 
-	for (nid = 0; nid < MAX_NUMNODES; nid++)
-		if (mo_nodes[nid])
-			bytes = max(bytes, mo_least_bytes(mo_nodes[nid]));
+	for (nid = 0; nid < MAX_NUMNODES; nid++) {
+		struct mo_node *node = mo_nodes[nid];
+
+		if (!node)
+			continue;
+		WRITE_ONCE(node->least_bytes, mo_least_bytes(node));
+		bytes = max(bytes, node->least_bytes);
+	}
 	bytes = min(bytes, MO_BATCH_FOLIOS * PAGE_SIZE);
 	WRITE_ONCE(__migrate_offload_part_pages, DIV_ROUND_UP(bytes, PAGE_SIZE));
 }
@@ -142,6 +147,7 @@ struct mo_node *mo_node_create(int nid)
 	node->reasons = MO_DEFAULT_REASONS;
 	node->min_bytes = MO_MIN_BYTES_AUTO;
 	mo_resolve(node);
+	node->least_bytes = mo_least_bytes(node);
 	/* Pairs with mo_node(). */
 	smp_store_release(&mo_nodes[nid], node);
 	return node;
@@ -217,6 +223,21 @@ int mo_policy_choose(struct mo_node *node, int src, size_t bytes)
 	return choice;
 }
 
+/* Why "auto" leaves it to the CPU; MO_ACCEPTED if it does not. */
+enum mo_refusal mo_choice_refusal(int choice)
+{
+	switch (choice) {
+	case MO_CHOICE_SLOWER:
+		return MO_REFUSED_SLOWER;
+	case MO_CHOICE_SMALL:
+		return MO_REFUSED_TOO_SMALL;
+	case MO_CHOICE_NOBODY:
+		return MO_REFUSED_NO_ENGINE;
+	default:
+		return MO_ACCEPTED;
+	}
+}
+
 /*
  * A batch of the first engine that takes @piece, as part of @bytes in all, or
  * NULL and why the last one asked does not. The engine of @choice is asked
@@ -231,8 +252,8 @@ struct mo_batch *mo_policy_pick(struct mo_node *node, struct mo_piece *piece,
 	struct mo_engine *engine;
 	int place, i;
 
-	*why = MO_REFUSED_SLOWER;
-	if (choice == MO_CHOICE_DECLINE)
+	*why = mo_choice_refusal(choice);
+	if (*why != MO_ACCEPTED)
 		return NULL;
 	*why = MO_REFUSED_NO_ENGINE;
 	if (choice == MO_CHOICE_CPU)

@@ -151,6 +151,26 @@ static size_t mo_stripe_probe(struct mo_batch *batch, size_t bytes,
 	return 0;
 }
 
+/* No channel can be better than one that is idle and as fast as any. */
+static unsigned int mo_stripe_choose_idle(struct mo_batch *batch,
+					  unsigned int first, unsigned int nr)
+{
+	unsigned int i, c = first;
+
+	for (i = 0; nr && i < batch->engine->nr_channels; i++) {
+		struct mo_share *share = &batch->shares[c];
+
+		if (++c == batch->engine->nr_channels)
+			c = 0;
+		if (share->queued || share->weight < MO_FULL_WEIGHT ||
+		    share->bytes)
+			continue;
+		share->chosen = true;
+		nr--;
+	}
+	return nr;
+}
+
 /* Choose the @nr channels that are through first with a part of @bytes. */
 static void mo_stripe_choose(struct mo_batch *batch, size_t bytes,
 			     unsigned int nr)
@@ -162,7 +182,8 @@ static void mo_stripe_choose(struct mo_batch *batch, size_t bytes,
 	/* Of those that are alike it is the turn of another each time. */
 	first = READ_ONCE(engine->next_channel);
 	WRITE_ONCE(engine->next_channel, (first + nr) % engine->nr_channels);
-	for (left = nr; left; left--) {
+	left = mo_stripe_choose_idle(batch, first, nr);
+	for (; left; left--) {
 		best_ends = U64_MAX;
 		for (i = first; i < first + engine->nr_channels; i++) {
 			unsigned int c = i % engine->nr_channels;
@@ -252,10 +273,15 @@ static void mo_stripe_share(struct mo_batch *batch)
 {
 	struct mo_engine *engine = batch->engine;
 	size_t unit = max(engine->align, PAGE_SIZE);
-	size_t least = roundup(MO_MIN_SHARE, unit);
 	size_t bytes = batch->pub.bytes;
+	size_t least = MO_MIN_SHARE;
 	unsigned int i, nr;
 	u64 time = 0;
+
+	/* A channel costs the CPU the more, the more descriptors there are. */
+	if (bytes / batch->pub.nr_extents < MO_MIN_SHARE)
+		least = MO_MIN_SHARE_SMALL;
+	least = roundup(least, unit);
 
 	mo_stripe_weigh(batch);
 	bytes -= mo_stripe_probe(batch, bytes, least);
@@ -342,6 +368,7 @@ static void mo_stripe_cut(struct mo_batch *batch, unsigned int cuts)
 				.dst = whole.dst + (from - start),
 				.len = offset - from,
 				.channel = c,
+				.error = -EINPROGRESS,
 			};
 			offset = from;
 			if (from == start)
@@ -350,64 +377,59 @@ static void mo_stripe_cut(struct mo_batch *batch, unsigned int cuts)
 	}
 }
 
-/* There is no room for more extents: each goes to one channel. */
+/*
+ * Give each extent to the channel in whose share it begins. After cutting, and
+ * if there was nothing to cut, that is where it ends, too; if there was no room
+ * for it, shares change. From here on channels have what the extents say.
+ */
 static void mo_stripe_assign(struct mo_batch *batch)
 {
-	struct migrate_offload_batch *pub = &batch->pub;
-	size_t bound = batch->shares[0].bytes, offset = 0;
-	unsigned int i, c = 0;
+	struct migrate_offload_extent *extent = batch->pub.extents, *first;
+	const struct migrate_offload_extent *end;
+	size_t bound = 0, offset = 0, begin;
+	unsigned int c;
 
-	for (i = 0; i < pub->nr_extents; i++) {
-		while (offset >= bound)
-			bound += batch->shares[++c].bytes;
-		pub->extents[i].channel = c;
-		offset += pub->extents[i].len;
-	}
-}
+	end = extent + batch->pub.nr_extents;
+	for (c = 0; c < batch->engine->nr_channels; c++) {
+		struct mo_share *share = &batch->shares[c];
 
-/* From here on channels have what the extents say. */
-static void mo_stripe_queue(struct mo_batch *batch)
-{
-	struct mo_engine *engine = batch->engine;
-	struct mo_share *share;
-	unsigned int i;
-
-	for (i = 0; i < engine->nr_channels; i++) {
-		share = &batch->shares[i];
-		share->bytes = 0;
-		share->left = 0;
+		bound += share->bytes;
+		begin = offset;
+		for (first = extent; offset < bound && extent < end; extent++) {
+			extent->channel = c;
+			offset += extent->len;
+		}
+		share->bytes = offset - begin;
+		share->left = extent - first;
 		share->good = true;
+		if (share->left)
+			atomic_long_add(share->bytes,
+					&batch->engine->channels[c].queued);
 	}
-	for (i = 0; i < batch->pub.nr_extents; i++) {
-		share = &batch->shares[batch->pub.extents[i].channel];
-		share->bytes += batch->pub.extents[i].len;
-		share->left++;
-	}
-	for (i = 0; i < engine->nr_channels; i++)
-		if (batch->shares[i].left)
-			atomic_long_add(batch->shares[i].bytes,
-					&engine->channels[i].queued);
 }
 
-/* Spread the extents of a full batch over its engine's channels. */
-void mo_stripe(struct mo_batch *batch)
+/*
+ * Spread the extents of a full batch over its engine's channels. Returns whether
+ * any of them has been cut.
+ */
+bool mo_stripe(struct mo_batch *batch)
 {
 	struct migrate_offload_batch *pub = &batch->pub;
-	unsigned int i, cuts;
+	unsigned int cuts = 0;
 
-	if (batch->engine->nr_channels == 1 || !pub->nr_extents) {
-		for (i = 0; i < pub->nr_extents; i++)
-			pub->extents[i].channel = 0;
-	} else {
+	if (!batch->shares)
+		return false;
+	batch->shares[0].bytes = pub->bytes;
+	if (batch->engine->nr_channels > 1 && pub->nr_extents) {
 		mo_stripe_share(batch);
 		cuts = mo_stripe_count_cuts(batch);
-		if (pub->nr_extents + cuts <= batch->engine->max_extents)
-			mo_stripe_cut(batch, cuts);
-		else
-			mo_stripe_assign(batch);
+		if (pub->nr_extents + cuts > batch->engine->max_extents)
+			cuts = 0;
 	}
-	if (batch->shares)
-		mo_stripe_queue(batch);
+	if (cuts)
+		mo_stripe_cut(batch, cuts);
+	mo_stripe_assign(batch);
+	return cuts;
 }
 
 /* Of all channels, in KiB for a second, and in bytes; 0 if not known. */
@@ -503,30 +525,34 @@ void mo_stripe_cancel(struct mo_batch *batch)
 					&batch->engine->channels[i].queued);
 }
 
-/* An extent has its result: is it the last one of its channel? */
-void mo_stripe_extent_done(struct mo_batch *batch, unsigned int nr, int error)
+/* A channel has ended its share. */
+void mo_stripe_share_done(struct mo_batch *batch, unsigned int c)
 {
-	unsigned int c = batch->pub.extents[nr].channel;
-	struct mo_channel *channel;
-	struct mo_share *share;
+	struct mo_channel *channel = &batch->engine->channels[c];
+	struct mo_share *share = &batch->shares[c];
 	ktime_t since;
 
-	lockdep_assert_held(&batch->pub.lock);
-	if (!batch->shares)
-		return;
-
-	share = &batch->shares[c];
-	if (error)
-		share->good = false;
-	if (--share->left)
-		return;
-	channel = &batch->engine->channels[c];
 	share->done = mo_stripe_clock();
 	/* It has begun when it was through with what it had before. */
 	since = max(batch->submitted, READ_ONCE(channel->done));
 	share->busy = ktime_to_ns(ktime_sub(share->done, since));
 	WRITE_ONCE(channel->done, share->done);
 	atomic_long_sub(share->bytes, &channel->queued);
+}
+
+/* As if each extent of the batch had been reported, and was good. */
+void mo_stripe_all_done(struct mo_batch *batch)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&batch->pub.lock);
+	for (i = 0; batch->shares && i < batch->engine->nr_channels; i++) {
+		if (!batch->shares[i].left)
+			continue;
+		batch->shares[i].left = 0;
+		mo_stripe_share_done(batch, i);
+	}
+	mo_stripe_batch_done(batch);
 }
 
 /*

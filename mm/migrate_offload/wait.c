@@ -101,26 +101,29 @@ static void mo_count_batch(struct mo_batch *batch, unsigned int bad)
 		mo_engine_fail(engine, "too many errors");
 }
 
-static void mo_count_pair(struct mo_batch *batch, const struct mo_pair *pair)
+/* What several engines copy is counted by join.c, but for what each has done. */
+static void mo_count_copied(struct mo_batch *batch, size_t bytes,
+			    unsigned int folios)
 {
 	struct mo_node_stats __percpu *stats = mo_node(batch->nid)->stats;
 	struct mo_engine *engine = batch->engine;
 
-	if (pair->result) {
-		if (!batch->joined)
-			this_cpu_inc(stats->failed);
-		return;
-	}
-	this_cpu_add(engine->stats->bytes, pair->bytes);
-	if (!pair->ends)
-		return;
-	this_cpu_inc(engine->stats->folios);
+	this_cpu_add(engine->stats->bytes, bytes);
+	this_cpu_add(engine->stats->folios, folios);
 	if (batch->joined)
 		return;
 	if (engine->by_cpu)
-		this_cpu_inc(stats->copied_cpu);
+		this_cpu_add(stats->copied_cpu, folios);
 	else
-		this_cpu_inc(stats->copied_engine);
+		this_cpu_add(stats->copied_engine, folios);
+}
+
+static void mo_count_pair(struct mo_batch *batch, const struct mo_pair *pair)
+{
+	if (!pair->result)
+		mo_count_copied(batch, pair->bytes, pair->ends);
+	else if (!batch->joined)
+		this_cpu_inc(mo_node(batch->nid)->stats->failed);
 }
 
 /* The engine has quiesced: let go of what was held because of it. */
@@ -196,28 +199,30 @@ static bool mo_quarantine(struct mo_batch *batch)
 	return true;
 }
 
-/* Wait for @batch and decide what becomes of each of its folios. */
-static void mo_batch_settle(struct mo_batch *batch)
+/* Sets all pairs' results, and returns how many are not copied. */
+static unsigned int mo_batch_results(struct mo_batch *batch)
 {
-	struct mo_engine *engine = batch->engine;
-	int src = folio_nid(batch->pairs[0].src);
-	ktime_t start = ktime_get();
 	unsigned int i, bad = 0;
-	bool quiesced;
-	u64 slept_ns;
 
-	quiesced = mo_batch_wait(batch, &slept_ns);
 	spin_lock_irq(&batch->pub.lock);
-	for (i = 0; i < batch->nr_pairs; i++) {
-		struct mo_pair *pair = &batch->pairs[i];
+	if (batch->error || batch->pending) {
+		for (i = 0; i < batch->nr_pairs; i++) {
+			struct mo_pair *pair = &batch->pairs[i];
 
-		pair->result = mo_batch_pair_error(batch, pair);
-		bad += !!pair->result;
+			pair->result = mo_batch_pair_error(batch, pair);
+			bad += !!pair->result;
+		}
 	}
 	spin_unlock_irq(&batch->pub.lock);
+	return bad;
+}
 
-	mo_count_batch(batch, bad);
-	if (bad && !quiesced)
+/* Some folios of @batch are not copied: what becomes of these? */
+static void mo_batch_settle_bad(struct mo_batch *batch, bool quiesced)
+{
+	unsigned int i;
+
+	if (!quiesced)
 		quiesced = !mo_quarantine(batch);
 	for (i = 0; i < batch->nr_pairs; i++) {
 		struct mo_pair *pair = &batch->pairs[i];
@@ -227,10 +232,29 @@ static void mo_batch_settle(struct mo_batch *batch)
 			continue;
 		if (!quiesced)
 			pair->result = -EBUSY;
-		else if (!engine->by_cpu)
+		else if (!batch->engine->by_cpu)
 			pair->result = -EAGAIN;
 		/* Else it is poison, and the CPU need not try again. */
 	}
+}
+
+/* Wait for @batch and decide what becomes of each of its folios. */
+static void mo_batch_settle(struct mo_batch *batch)
+{
+	struct mo_engine *engine = batch->engine;
+	int src = folio_nid(batch->pairs[0].src);
+	ktime_t start = ktime_get();
+	unsigned int bad;
+	bool quiesced;
+	u64 slept_ns;
+
+	quiesced = mo_batch_wait(batch, &slept_ns);
+	bad = mo_batch_results(batch);
+	mo_count_batch(batch, bad);
+	if (bad)
+		mo_batch_settle_bad(batch, quiesced);
+	else
+		mo_count_copied(batch, batch->pub.bytes, batch->nr_ends);
 	batch->settled = true;
 
 	/* What copies with the CPU has a cost that others are compared with. */

@@ -79,7 +79,7 @@ static void auto_learns(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, MO_CHOICE_CPU, auto_choice(node, SZ_4K));
 	/* No engine, no choice. */
 	KUNIT_ASSERT_EQ(test, 0, mo_policy_set_min_bytes(node, "2M"));
-	KUNIT_EXPECT_EQ(test, MO_CHOICE_ANY, auto_choice(node, SZ_1M));
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_SMALL, auto_choice(node, SZ_1M));
 }
 
 /* An engine that is so slow that it must not be asked thrice in a row. */
@@ -92,7 +92,7 @@ static void auto_pays_for_lessons(struct kunit *test)
 	auto_cost(mo_cpu_engine, SZ_1M, 100);
 	KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_1M));
 	mo_auto_note(fake->mo, 0, 0, SZ_1M, NSEC_PER_MSEC, NSEC_PER_MSEC);
-	KUNIT_EXPECT_EQ(test, MO_CHOICE_DECLINE, auto_choice(node, SZ_1M));
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choice(node, SZ_1M));
 
 	/* Each costs 900 us more, of which 1/128 may be lost. */
 	for (i = 0; i < 10000; i++) {
@@ -115,7 +115,7 @@ static void auto_takes_the_cheapest(struct kunit *test)
 	auto_cost(mo_cpu_engine, SZ_4K, 1);
 	auto_cost(a->mo, SZ_4K, 8);
 	auto_cost(b->mo, SZ_4K, 8);
-	KUNIT_EXPECT_EQ(test, MO_CHOICE_DECLINE, auto_choice(node, SZ_4K));
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choice(node, SZ_4K));
 
 	auto_cost(mo_cpu_engine, SZ_256K, 64);
 	auto_cost(a->mo, SZ_256K, 30);
@@ -131,7 +131,7 @@ static void auto_takes_the_cheapest(struct kunit *test)
 	mo_engine_fail(a->mo, "test");
 	KUNIT_EXPECT_EQ(test, 1, auto_choice(node, SZ_1M));
 	mo_engine_fail(b->mo, "test");
-	KUNIT_EXPECT_EQ(test, MO_CHOICE_ANY, auto_choice(node, SZ_1M));
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_NOBODY, auto_choice(node, SZ_1M));
 }
 
 /* One bad sample changes nothing; when all are bad, it is noticed. */
@@ -152,10 +152,10 @@ static void auto_forgives_once(struct kunit *test)
 		mo_auto_note(fake->mo, 0, 0, SZ_1M, 95 * NSEC_PER_USEC, 0);
 	}
 	auto_cost(fake->mo, SZ_1M, 200);
-	KUNIT_EXPECT_EQ(test, MO_CHOICE_DECLINE, auto_choice(node, SZ_1M));
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choice(node, SZ_1M));
 	/* Nor does one good sample. */
 	mo_auto_note(fake->mo, 0, 0, SZ_1M, 1, 1);
-	KUNIT_EXPECT_EQ(test, MO_CHOICE_DECLINE, auto_choice(node, SZ_1M));
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choice(node, SZ_1M));
 }
 
 /* Who is not chosen is tried now and then, and taken when it has got better. */
@@ -198,7 +198,7 @@ static void auto_sees_queues(struct kunit *test)
 	atomic_long_set(&fake->mo->queued_bytes, SZ_1M);
 	KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_1M));
 	atomic_long_set(&fake->mo->queued_bytes, SZ_1M + SZ_2M);
-	KUNIT_EXPECT_EQ(test, MO_CHOICE_DECLINE, auto_choice(node, SZ_1M));
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choice(node, SZ_1M));
 	atomic_long_set(&fake->mo->queued_bytes, 0);
 	KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_1M));
 }
@@ -214,13 +214,13 @@ static void auto_has_a_goal(struct kunit *test)
 	for (i = 0; i < 40; i++)
 		mo_auto_note(fake->mo, 0, 0, SZ_1M, 180 * NSEC_PER_USEC,
 			     10 * NSEC_PER_USEC);
-	KUNIT_EXPECT_EQ(test, MO_CHOICE_DECLINE, auto_choice(node, SZ_1M));
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choice(node, SZ_1M));
 	KUNIT_ASSERT_EQ(test, 0, mo_auto_set_goal(node, "cpu"));
 	KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_1M));
 	for (i = 0; i < 40; i++)
 		mo_auto_note(fake->mo, 0, 0, SZ_1M, 220 * NSEC_PER_USEC,
 			     10 * NSEC_PER_USEC);
-	KUNIT_EXPECT_EQ(test, MO_CHOICE_DECLINE, auto_choice(node, SZ_1M));
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choice(node, SZ_1M));
 }
 
 static const struct fixture_text goal_params[] = {

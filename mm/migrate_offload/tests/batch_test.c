@@ -646,6 +646,35 @@ static void batch_result_is_of_all_extents(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, dma_fence_get_status(&pub->quiesced));
 }
 
+/* Several extents, reported by one call, are as many reported one by one. */
+static void batch_takes_reports_of_several(struct kunit *test)
+{
+	static const int errors[] = { -EIO, 0, 0, -EFAULT };
+	struct migrate_offload_engine_info info = fake_info();
+	struct migrate_offload_batch *pub;
+	struct test_batch *batch;
+	unsigned int i;
+	int error;
+
+	batch = test_batch_of_four(test, fake_register(test, &info));
+	pub = batch->pub;
+	migrate_offload_extents_done(pub, 1, 2, 0);
+	KUNIT_EXPECT_EQ(test, 2, batch->mo->pending);
+	migrate_offload_extents_done(pub, 4, 0, 0);
+	migrate_offload_extents_done(pub, 3, 1, -EFAULT);
+	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(&pub->result));
+	migrate_offload_extents_done(pub, 0, 1, -EIO);
+	KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(&pub->result));
+	KUNIT_EXPECT_EQ(test, -EFAULT, dma_fence_get_status(&pub->result));
+	for (i = 0; i < 4; i++) {
+		spin_lock_irq(&pub->lock);
+		error = mo_batch_pair_error(batch->mo, &batch->mo->pairs[i]);
+		spin_unlock_irq(&pub->lock);
+		KUNIT_EXPECT_EQ(test, errors[i], error);
+	}
+	test_batch_quiesced(batch);
+}
+
 struct order_cb {
 	struct dma_fence_cb cb;
 	unsigned int *counter;
@@ -846,6 +875,7 @@ static struct kunit_case batch_test_cases[] = {
 	KUNIT_CASE(batch_takes_pieces),
 	KUNIT_CASE(batch_covers_every_byte_once),
 	KUNIT_CASE_PARAM(batch_result_is_of_all_extents, order_gen_params),
+	KUNIT_CASE(batch_takes_reports_of_several),
 	KUNIT_CASE(batch_unreported_extents_are_canceled),
 	KUNIT_CASE(batch_slots_are_recycled),
 	KUNIT_CASE_PARAM(batch_is_kept_by_its_fence, fence_gen_params),

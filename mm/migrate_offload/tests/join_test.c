@@ -381,8 +381,10 @@ static void join_needs_two(struct kunit *test)
 		mo_batch_cancel(batches[i]);
 	/* It does not reach the folio. */
 	join.b->mo->max_addr = PAGE_SIZE;
+	join.b->mo->limited = true;
 	join_expect_bytes(test, &join, SZ_2M, 0);
 	join.b->mo->max_addr = PHYS_ADDR_MAX;
+	join.b->mo->limited = false;
 	/* It is not online. */
 	migrate_offload_engine_failed(join.b->engine);
 	join_expect_bytes(test, &join, SZ_2M, 0);
