@@ -157,7 +157,8 @@ static bool migrate_map_bounced(struct migrate_map_device *md,
 	struct scatterlist *sg;
 	unsigned int i;
 
-	if (!md->coherent)
+	/* Until the first mapping of the device bounces, none need be looked at. */
+	if (!md->coherent || !dma_dev_need_sync(md->dev))
 		return false;
 	for_each_sg(sgl, sg, nents, i)
 		if (dma_need_sync(md->dev, sg_dma_address(sg)))
@@ -165,13 +166,9 @@ static bool migrate_map_bounced(struct migrate_map_device *md,
 	return false;
 }
 
-static bool migrate_map_crosses(struct migrate_map_device *md,
-				phys_addr_t addr, size_t len)
+static bool migrate_map_crosses(u64 boundary, phys_addr_t addr, size_t len)
 {
-	u64 boundary = dma_get_seg_boundary(md->dev);
-
-	/* With an IOMMU it is the range that must not, and it does not. */
-	return !md->translated && (addr ^ (addr + len - 1)) & ~boundary;
+	return (addr ^ (addr + len - 1)) & ~boundary;
 }
 
 /**
@@ -195,19 +192,23 @@ int migrate_map_batch(struct migrate_map_device *md, struct migrate_map *map,
 		      unsigned int nr)
 {
 	unsigned long attrs = MAP_ATTRS;
+	u64 boundary = U64_MAX;
 	unsigned int i;
 	int err = -EIO;
 
 	if (md->bounces)
 		return -EOPNOTSUPP;
+	/* With an IOMMU it is the range that must not cross it, and does not. */
+	if (!md->translated)
+		boundary = dma_get_seg_boundary(md->dev);
 	for (i = 0; i < nr; i++) {
 		const struct migrate_offload_extent *extent = &extents[i];
 
 		if (md->max_addr &&
 		    max(extent->src, extent->dst) + extent->len - 1 > md->max_addr)
 			return -EOPNOTSUPP;
-		if (migrate_map_crosses(md, extent->src, extent->len) ||
-		    migrate_map_crosses(md, extent->dst, extent->len))
+		if (migrate_map_crosses(boundary, extent->src, extent->len) ||
+		    migrate_map_crosses(boundary, extent->dst, extent->len))
 			return -ERANGE;
 		migrate_map_fill(map->src, i, extent->src, extent->len);
 		migrate_map_fill(map->dst, i, extent->dst, extent->len);
@@ -288,7 +289,7 @@ void migrate_map_revoke(struct migrate_map_device *md, struct migrate_map *map)
 }
 EXPORT_SYMBOL_NS_GPL(migrate_map_revoke, MIGRATE_ENGINES);
 
-/* Walks the segments that the DMA API made of a table. */
+/* Walks the segments that the DMA API made of a table, which is one array. */
 struct migrate_map_cursor {
 	struct scatterlist *sg;
 	size_t offset;
@@ -300,7 +301,7 @@ static dma_addr_t migrate_map_next(struct migrate_map_cursor *at, size_t len)
 	dma_addr_t addr;
 
 	if (at->offset == sg_dma_len(at->sg)) {
-		at->sg = sg_next(at->sg);
+		at->sg++;
 		at->offset = 0;
 	}
 	addr = sg_dma_address(at->sg) + at->offset;

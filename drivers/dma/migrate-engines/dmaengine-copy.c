@@ -32,10 +32,11 @@
 #include "dmaengine.h"
 
 /*
- * From a provider that completes in order: every so many descriptors. Small
- * against its ring, so that a full one has an interrupt to come.
+ * From a provider that completes in order: for the last descriptor, and every so
+ * many. Small against its ring, so that a full one has an interrupt to come, and
+ * no smaller: nobody waits for a part of a batch.
  */
-#define MDE_INTERRUPT_EVERY	8
+#define MDE_INTERRUPT_EVERY	32
 
 /* How often, a jiffy apart, to ask an idle provider that has no descriptor. */
 #define MDE_TRIES	4
@@ -58,16 +59,39 @@ static struct migrate_offload_batch *mde_job_detach(struct mde_job *job)
 	return batch;
 }
 
-static void mde_report(const struct mde_desc *desc)
+/* @desc has ended, and so may some after it. Returns the first that has not so. */
+static struct mde_desc *mde_report_alike(struct mde_desc *desc,
+					 const struct mde_desc *end)
 {
+	struct migrate_offload_batch *batch = desc->job->batch;
+	unsigned int first = desc->copy.first, nr = 0;
+	int error = desc->error;
+
+	do {
+		nr += desc->copy.nr;
+		desc->reported = true;
+		desc++;
+	} while (desc < end && smp_load_acquire(&desc->ended) &&
+		 !desc->reported && desc->error == error);
+	migrate_offload_extents_done(batch, first, nr, error);
+	return desc;
+}
+
+/* Report those of the @nr descriptors from @desc on that have ended. */
+static void mde_report(struct mde_desc *desc, unsigned int nr)
+{
+	const struct mde_desc *end = desc + nr;
 	struct mde_job *job = desc->job;
 	unsigned long flags;
-	unsigned int i;
 
 	spin_lock_irqsave(&job->lock, flags);
-	for (i = 0; job->batch && i < desc->copy.nr; i++)
-		migrate_offload_extent_done(job->batch, desc->copy.first + i,
-					    desc->error);
+	while (job->batch && desc < end) {
+		/* Pairs with mde_end(). */
+		if (smp_load_acquire(&desc->ended) && !desc->reported)
+			desc = mde_report_alike(desc, end);
+		else
+			desc++;
+	}
 	spin_unlock_irqrestore(&job->lock, flags);
 }
 
@@ -100,9 +124,13 @@ static void mde_job_put(struct mde_job *job)
 /* What is to become of @desc is known. */
 static void mde_end(struct mde_desc *desc, int error)
 {
+	struct mde_desc *run = desc->run;
+
 	desc->error = error;
-	if (desc->job->engine->early)
-		mde_report(desc);
+	/* Pairs with mde_report(). */
+	smp_store_release(&desc->ended, true);
+	if (atomic_dec_and_test(&run->run_left) && desc->job->engine->early)
+		mde_report(run, run->run_nr);
 	mde_job_put(desc->job);
 }
 
@@ -244,29 +272,58 @@ static void mde_feed_work(struct work_struct *work)
 	dma_fence_end_signalling(cookie);
 }
 
-static void mde_enqueue(struct mde_desc *desc)
+/*
+ * A descriptor for each copy of @job. Those for the same channel lie together, and
+ * are a run.
+ */
+static void mde_job_fill(struct mde_job *job)
 {
-	struct mde_channel *channel = desc->channel;
+	struct mde_desc *desc = job->descs, *run = NULL;
+	unsigned int i;
+
+	for (i = 0; i < job->nr; i++, desc++) {
+		desc->copy = job->copies[i];
+		desc->ended = false;
+		desc->reported = false;
+		if (!run || run->copy.channel != desc->copy.channel) {
+			run = desc;
+			run->run_nr = 0;
+		}
+		desc->channel = &job->engine->channels[desc->copy.channel];
+		desc->run = run;
+		run->run_nr++;
+		atomic_set(&run->run_left, run->run_nr);
+	}
+}
+
+static void mde_enqueue(struct mde_desc *run)
+{
+	struct mde_desc *desc, *end = run + run->run_nr;
+	struct mde_channel *channel = run->channel;
 	bool stopped;
 
 	spin_lock(&channel->lock);
 	stopped = channel->stopped;
-	if (!stopped) {
+	for (desc = run; !stopped && desc < end; desc++) {
 		atomic_set(&desc->state, MDE_WAITING);
 		list_add_tail(&desc->node, &channel->waiting);
-		WRITE_ONCE(channel->nr_waiting, channel->nr_waiting + 1);
 	}
+	if (!stopped)
+		WRITE_ONCE(channel->nr_waiting,
+			   channel->nr_waiting + run->run_nr);
 	spin_unlock(&channel->lock);
-	if (stopped)
+
+	for (desc = run; stopped && desc < end; desc++)
 		mde_end(desc, -ECANCELED);
+	mde_feed(channel);
 }
 
 static int mde_submit(struct migrate_offload_engine *handle,
 		      struct migrate_offload_batch *batch)
 {
 	struct mde_engine *engine = handle->priv;
+	struct mde_desc *run, *end;
 	struct mde_job *job;
-	unsigned int i;
 	int err;
 
 	if (READ_ONCE(engine->halted))
@@ -283,17 +340,15 @@ static int mde_submit(struct migrate_offload_engine *handle,
 	job->batch = batch;
 	job->nr = migrate_map_copies(&job->map, batch->extents,
 				     engine->max_copy, job->copies);
-	/* Ours, too: the job may be over before we have been through it. */
-	atomic_set(&job->left, job->nr + 1);
-	for (i = 0; i < job->nr; i++) {
-		struct mde_desc *desc = &job->descs[i];
-
-		desc->copy = job->copies[i];
-		desc->channel = &engine->channels[desc->copy.channel];
-		mde_enqueue(desc);
-	}
-	for (i = 0; i < engine->nr_channels; i++)
-		mde_feed(&engine->channels[i]);
+	mde_job_fill(job);
+	/*
+	 * Ours, too: the job may be over before we have been through it. From
+	 * here on others may look at it.
+	 */
+	atomic_set_release(&job->left, job->nr + 1);
+	end = job->descs + job->nr;
+	for (run = job->descs; run < end; run += run->run_nr)
+		mde_enqueue(run);
 	mde_job_put(job);
 	return 0;
 }
@@ -321,11 +376,11 @@ static void mde_finish_work(struct work_struct *work)
 
 	/* Nothing is mapped, and no batch there, if it was revoked. */
 	migrate_unmap_batch(&engine->map, &job->map);
-	for (i = 0; job->batch && !engine->early && i < job->nr; i++) {
-		if (!(engine->trust & MDE_ERRORS))
-			mde_compare(job, &job->descs[i]);
-		mde_report(&job->descs[i]);
-	}
+	for (i = 0; job->batch && !(engine->trust & MDE_ERRORS) && i < job->nr;
+	     i++)
+		mde_compare(job, &job->descs[i]);
+	if (!engine->early)
+		mde_report(job->descs, job->nr);
 	batch = mde_job_detach(job);
 	/* Before the batch can be submitted again, and need one. */
 	mde_job_free(job);
@@ -397,6 +452,21 @@ static void mde_release_work(struct work_struct *work)
 	}
 }
 
+/* What has ended counts, even if not all of its run ever does. */
+static void mde_report_all(struct mde_engine *engine)
+{
+	unsigned int i;
+
+	for (i = 0; engine->early && i < MDE_MAX_BATCHES; i++) {
+		struct mde_job *job = engine->jobs[i];
+
+		if (!atomic_inc_not_zero(&job->left))
+			continue;
+		mde_report(job->descs, job->nr);
+		mde_job_put(job);
+	}
+}
+
 /* The device is cut off from what it may still be at. */
 static void mde_revoke(struct mde_engine *engine)
 {
@@ -445,6 +515,7 @@ static void mde_quiesce(struct migrate_offload_engine *handle)
 	}
 	if (stopped)
 		return;
+	mde_report_all(engine);
 	if (engine->map.translated)
 		mde_revoke(engine);
 	if (engine->trust & MDE_RELEASE)

@@ -414,6 +414,8 @@ static void __exit mde_exit(void)
 		mde_del(pd);
 	mutex_unlock(&mde_devices_lock);
 	auxiliary_driver_unregister(&mde_driver);
+	/* The links to the providers hold our devices, whose release is ours. */
+	device_link_wait_removal();
 	destroy_workqueue(mde_wq);
 	ida_destroy(&mde_ids);
 }

@@ -58,6 +58,12 @@ struct mde_desc {
 	struct migrate_copy copy;
 	atomic_t state;
 	int error;
+	bool ended;			/* @error is known */
+	bool reported;			/* under job->lock */
+	/* Those of a job that are for one channel are reported together. */
+	struct mde_desc *run;		/* the first of them */
+	unsigned int run_nr;		/* of the first: how many */
+	atomic_t run_left;		/* of the first: not ended */
 };
 
 /*
