@@ -11,6 +11,11 @@
  * Settings are those of a slot, "migrate-offload-sim-dma.N", and outlive the
  * binding of its device. What clients ask for when they take a channel (depth,
  * copy_align, mask_bits, max_seg, no_order) counts from the next bind on.
+ *
+ * With the parameter "timed" channels are timers, not threads: they end
+ * descriptors when the hardware would, and interrupt for those that are to. With
+ * "copier" they also copy at no cost to the CPU. Then, in virtual time, clients
+ * pay what hardware would have them pay, and no more. For benchmarks.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -18,6 +23,7 @@
 #include <linux/dma-mapping.h>
 #include <linux/dmaengine.h>
 #include <linux/fault-inject.h>
+#include <linux/hrtimer.h>
 #include <linux/io.h>
 #include <linux/iommu.h>
 #include <linux/kthread.h>
@@ -32,6 +38,7 @@
 #include <linux/vmalloc.h>
 
 #include "../dmaengine.h"
+#include "copier.h"
 
 #define SD_DRIVER	"migrate-offload-sim-dma"
 #define SD_MAX_DEVICES	8
@@ -51,7 +58,15 @@ MODULE_PARM_DESC(node, "NUMA node of each controller");
 
 static unsigned int log_size = 16384;
 module_param(log_size, uint, 0444);
-MODULE_PARM_DESC(log_size, "entries of the log of each controller (1 to 1048576)");
+MODULE_PARM_DESC(log_size, "entries of the log of each controller (0 to 1048576)");
+
+static bool timed;
+module_param(timed, bool, 0444);
+MODULE_PARM_DESC(timed, "channels are timers, not threads");
+
+static unsigned int copier;
+module_param(copier, uint, 0444);
+MODULE_PARM_DESC(copier, "port of a device that copies for them (0: none)");
 
 enum sd_fault {
 	SD_ERROR,	/* report an error, copy nothing */
@@ -95,6 +110,7 @@ struct sd_request {
 	size_t len;
 	enum sd_fault fault;
 	bool terminated;	/* the client was told that it is over */
+	ktime_t end;		/* when it is done, if channels are timers */
 };
 
 struct sd_channel {
@@ -112,6 +128,11 @@ struct sd_channel {
 	bool abort;			/* and is to drop */
 	bool hung;
 	struct sd_request *ring;
+
+	/* Instead of the thread: */
+	struct hrtimer timer;
+	ktime_t end;			/* when all that is issued is done */
+	struct copier_list *list;	/* as long as the ring; if there is a copier */
 };
 
 struct sd_device {
@@ -138,7 +159,8 @@ static struct sd_slot {
 	struct dentry *dir;
 	struct work_struct remove;
 
-	u32 latency_us;
+	u32 latency_us;			/* of a timer: when it was idle */
+	u32 latency_ns;			/* of a timer: of each descriptor */
 	u32 bandwidth_mb;
 	u32 order;
 	u32 late_ms;
@@ -156,6 +178,7 @@ static struct sd_slot {
 	atomic_t copied_descriptors;
 	atomic_t interrupts;
 	atomic64_t copied_bytes;
+	atomic64_t busy_ns;
 	atomic_t late_writes;
 	atomic_t wild_writes;
 	atomic_t after_terminate_writes;
@@ -189,6 +212,8 @@ static void sd_log(struct sd_channel *channel, const struct sd_request *desc,
 	struct sd_write *entry;
 	unsigned long flags;
 
+	if (!log_size)
+		return;
 	spin_lock_irqsave(&slot->log_lock, flags);
 	entry = &slot->log[slot->nr_log++ % log_size];
 	*entry = (struct sd_write) {
@@ -313,52 +338,63 @@ static void sd_complete(struct sd_channel *channel, struct sd_request *desc,
 	wake_up_all(&channel->wait);
 }
 
-static void sd_execute(struct sd_channel *channel, struct sd_request *desc)
+/* How long @desc keeps its channel busy. */
+static u64 sd_busy_ns(struct sd_channel *channel, const struct sd_request *desc)
 {
-	struct dmaengine_result result = { .result = DMA_TRANS_NOERROR };
 	struct sd_slot *slot = channel->device->slot;
 	u32 bandwidth = READ_ONCE(slot->bandwidth_mb);
-	unsigned long us = READ_ONCE(slot->latency_us);
-	const struct dmaengine_result *say = &result;
-	bool call = true;
+	u64 ns = READ_ONCE(slot->latency_ns);
 
+	if (!timed)
+		ns = (u64)READ_ONCE(slot->latency_us) * NSEC_PER_USEC;
 	if (bandwidth)
-		us += desc->len / bandwidth;
+		ns += div_u64((u64)desc->len * NSEC_PER_USEC, bandwidth);
 	if (sd_number(channel) == READ_ONCE(slot->slow_channel))
-		us *= max(READ_ONCE(slot->slow_times), 1);
+		ns *= max(READ_ONCE(slot->slow_times), 1);
 	if (desc->fault == SD_LATE)
-		us += READ_ONCE(slot->late_ms) * USEC_PER_MSEC;
-	if (us)
-		wait_event_hrtimeout(channel->wait, READ_ONCE(channel->abort),
-				     ns_to_ktime((u64)us * NSEC_PER_USEC));
+		ns += (u64)READ_ONCE(slot->late_ms) * NSEC_PER_MSEC;
+	return ns;
+}
 
-	if (READ_ONCE(channel->abort)) {
-		sd_complete(channel, desc, NULL, false);
-		return;
-	}
+/* What the client hears of a descriptor. */
+struct sd_answer {
+	struct dmaengine_result result;
+	bool call;			/* it hears something */
+	bool silent;			/* but not what */
+};
+
+/* The time of @desc has come. */
+static struct sd_answer sd_execute(struct sd_channel *channel,
+				   struct sd_request *desc)
+{
+	struct sd_answer answer = {
+		.result.result = DMA_TRANS_NOERROR,
+		.call = true,
+	};
+
 	switch (desc->fault) {
 	case SD_ERROR:
-		result.result = DMA_TRANS_WRITE_FAILED;
+		answer.result.result = DMA_TRANS_WRITE_FAILED;
 		break;
 	case SD_SILENT:
-		say = NULL;
+		answer.silent = true;
 		break;
 	case SD_RESIDUE:
 		sd_copy(channel, desc, desc->len / 2);
-		result.result = DMA_TRANS_ABORTED;
-		result.residue = desc->len - desc->len / 2;
+		answer.result.result = DMA_TRANS_ABORTED;
+		answer.result.residue = desc->len - desc->len / 2;
 		break;
 	case SD_LIE:
 		sd_copy(channel, desc, desc->len);
 		sd_spoil(channel, desc);
 		break;
 	case SD_LOSE:
-		call = false;
+		answer.call = false;
 		fallthrough;
 	default:
 		sd_copy(channel, desc, desc->len);
 	}
-	sd_complete(channel, desc, say, call);
+	return answer;
 }
 
 /* The next descriptor of @channel, in the order set, or NULL. */
@@ -398,16 +434,164 @@ static int sd_thread(void *data)
 {
 	struct sd_channel *channel = data;
 	struct sd_request *desc;
+	struct sd_answer answer;
+	u64 ns;
 
 	while (!kthread_should_stop()) {
 		wait_event_interruptible(channel->wait, kthread_should_stop() ||
 					 (READ_ONCE(channel->nr_issued) &&
 					  !READ_ONCE(channel->hung)));
 		desc = sd_next(channel);
-		if (desc)
-			sd_execute(channel, desc);
+		if (!desc)
+			continue;
+		ns = sd_busy_ns(channel, desc);
+		if (ns)
+			wait_event_hrtimeout(channel->wait,
+					     READ_ONCE(channel->abort),
+					     ns_to_ktime(ns));
+		atomic64_add(ns, &channel->device->slot->busy_ns);
+		if (READ_ONCE(channel->abort)) {
+			sd_complete(channel, desc, NULL, false);
+			continue;
+		}
+		answer = sd_execute(channel, desc);
+		sd_complete(channel, desc,
+			    answer.silent ? NULL : &answer.result, answer.call);
 	}
 	return 0;
+}
+
+/*
+ * The moment of the next interrupt, or KTIME_MAX: of the first descriptor that
+ * is to raise one, or of one after which nothing goes on.
+ */
+static ktime_t sd_next_interrupt(struct sd_channel *channel)
+{
+	bool coalesce = READ_ONCE(channel->device->slot->coalesce);
+	const struct sd_request *desc;
+
+	lockdep_assert_held(&channel->lock);
+	list_for_each_entry(desc, &channel->issued, node)
+		if (!coalesce || desc->tx.flags & DMA_PREP_INTERRUPT ||
+		    desc->fault != SD_GOOD)
+			return desc->end;
+	return KTIME_MAX;
+}
+
+static void sd_arm(struct sd_channel *channel)
+{
+	ktime_t next = sd_next_interrupt(channel);
+
+	lockdep_assert_held(&channel->lock);
+	if (next != KTIME_MAX && !channel->hung)
+		hrtimer_start(&channel->timer, next, HRTIMER_MODE_ABS_SOFT);
+}
+
+/* What is done by now becomes busy. */
+static void sd_take_ended(struct sd_channel *channel, struct list_head *ended)
+{
+	ktime_t now = ktime_get();
+	struct sd_request *desc, *next;
+
+	lockdep_assert_held(&channel->lock);
+	list_for_each_entry_safe(desc, next, &channel->issued, node) {
+		if (desc->fault == SD_HANG)
+			channel->hung = true;
+		if (channel->hung || ktime_after(desc->end, now))
+			break;
+		list_move_tail(&desc->node, ended);
+		channel->nr_issued--;
+		channel->busy = desc;
+	}
+}
+
+static void sd_answer(struct sd_request *desc,
+		      const struct dmaengine_result *result)
+{
+	struct dmaengine_desc_callback cb;
+
+	dmaengine_desc_get_callback(&desc->tx, &cb);
+	dmaengine_desc_callback_invoke(&cb, result);
+}
+
+static void sd_execute_and_answer(struct sd_channel *channel,
+				  struct list_head *ended)
+{
+	struct sd_answer answer;
+	struct sd_request *desc;
+
+	list_for_each_entry(desc, ended, node) {
+		answer = sd_execute(channel, desc);
+		if (answer.call)
+			sd_answer(desc, answer.silent ? NULL : &answer.result);
+	}
+}
+
+/* What hardware does costs the CPU nothing; nor does anything go wrong here. */
+static void sd_copy_by_copier(struct sd_channel *channel,
+			      struct list_head *ended)
+{
+	static const struct dmaengine_result good;
+	struct sd_request *desc;
+	unsigned int nr = 0;
+
+	list_for_each_entry(desc, ended, node)
+		copier_add(channel->list, nr++, desc->src, desc->dst, desc->len);
+	copier_run(copier, channel->list, nr);
+	list_for_each_entry(desc, ended, node)
+		sd_answer(desc, &good);
+}
+
+/* All that is done by now ends together. */
+static enum hrtimer_restart sd_timer(struct hrtimer *timer)
+{
+	struct sd_channel *channel = container_of(timer, struct sd_channel,
+						  timer);
+	struct sd_request *desc;
+	LIST_HEAD(ended);
+
+	atomic_inc(&channel->device->slot->interrupts);
+	spin_lock(&channel->lock);
+	sd_take_ended(channel, &ended);
+	list_for_each_entry(desc, &ended, node)
+		dma_cookie_complete(&desc->tx);
+	spin_unlock(&channel->lock);
+
+	if (copier)
+		sd_copy_by_copier(channel, &ended);
+	else
+		sd_execute_and_answer(channel, &ended);
+
+	spin_lock(&channel->lock);
+	list_splice_tail(&ended, &channel->free);
+	channel->busy = NULL;
+	channel->abort = false;
+	sd_arm(channel);
+	spin_unlock(&channel->lock);
+	wake_up_all(&channel->wait);
+	return HRTIMER_NORESTART;
+}
+
+/*
+ * Channels that are timers go through what is issued one after the other, and
+ * take a while to begin if they had nothing to do.
+ */
+static void sd_schedule(struct sd_channel *channel)
+{
+	struct sd_slot *slot = channel->device->slot;
+	ktime_t now = ktime_get();
+	struct sd_request *desc;
+	u64 ns, busy = 0;
+
+	if (ktime_before(channel->end, now))
+		channel->end = ktime_add_us(now, READ_ONCE(slot->latency_us));
+	list_for_each_entry(desc, &channel->submitted, node) {
+		ns = sd_busy_ns(channel, desc);
+		channel->end = ktime_add_ns(channel->end, ns);
+		desc->end = channel->end;
+		busy += ns;
+	}
+	atomic64_add(busy, &slot->busy_ns);
 }
 
 static dma_cookie_t sd_tx_submit(struct dma_async_tx_descriptor *tx)
@@ -417,7 +601,8 @@ static dma_cookie_t sd_tx_submit(struct dma_async_tx_descriptor *tx)
 	dma_cookie_t cookie;
 
 	spin_lock_bh(&channel->lock);
-	if (sd_draw(channel->device->slot, SD_SUBMIT, desc->len)) {
+	if (!copier &&
+	    sd_draw(channel->device->slot, SD_SUBMIT, desc->len)) {
 		list_add_tail(&desc->node, &channel->free);
 		cookie = -EIO;
 	} else {
@@ -439,7 +624,7 @@ sd_prep_memcpy(struct dma_chan *chan, dma_addr_t dst, dma_addr_t src,
 
 	if (len > device->max_seg ||
 	    !is_dma_copy_aligned(&device->dma, src, dst, len) ||
-	    sd_draw(device->slot, SD_PREP_NULL, len))
+	    (!copier && sd_draw(device->slot, SD_PREP_NULL, len)))
 		return NULL;
 	spin_lock_bh(&channel->lock);
 	desc = list_first_entry_or_null(&channel->free, struct sd_request, node);
@@ -449,7 +634,8 @@ sd_prep_memcpy(struct dma_chan *chan, dma_addr_t dst, dma_addr_t src,
 	if (!desc)
 		return NULL;
 
-	for (fault = 0; fault < SD_PREP_NULL; fault++)
+	/* Nothing goes wrong in a benchmark. */
+	for (fault = copier ? SD_PREP_NULL : 0; fault < SD_PREP_NULL; fault++)
 		if (sd_draw(device->slot, fault, len))
 			break;
 	desc->fault = fault < SD_PREP_NULL ? fault : SD_GOOD;
@@ -473,9 +659,14 @@ static void sd_issue_pending(struct dma_chan *chan)
 	spin_lock_bh(&channel->lock);
 	list_for_each_entry(desc, &channel->submitted, node)
 		WRITE_ONCE(channel->nr_issued, channel->nr_issued + 1);
+	if (timed)
+		sd_schedule(channel);
 	list_splice_tail_init(&channel->submitted, &channel->issued);
+	if (timed && !hrtimer_is_queued(&channel->timer))
+		sd_arm(channel);
 	spin_unlock_bh(&channel->lock);
-	wake_up_all(&channel->wait);
+	if (!timed)
+		wake_up_all(&channel->wait);
 }
 
 static enum dma_status sd_tx_status(struct dma_chan *chan, dma_cookie_t cookie,
@@ -493,6 +684,7 @@ static void sd_drop(struct sd_channel *channel)
 	list_splice_tail_init(&channel->done, &channel->free);
 	WRITE_ONCE(channel->nr_issued, 0);
 	channel->hung = false;
+	channel->end = 0;
 	if (channel->busy)
 		WRITE_ONCE(channel->abort, true);
 	spin_unlock_bh(&channel->lock);
@@ -543,6 +735,15 @@ static int sd_alloc_chan_resources(struct dma_chan *chan)
 	channel->ring = kvcalloc(depth, sizeof(*channel->ring), GFP_KERNEL);
 	if (!channel->ring)
 		return -ENOMEM;
+	if (copier) {
+		channel->list = kmalloc(struct_size(channel->list, copies, depth),
+					GFP_KERNEL);
+		if (!channel->list) {
+			kvfree(channel->ring);
+			channel->ring = NULL;
+			return -ENOMEM;
+		}
+	}
 	for (i = 0; i < depth; i++)
 		list_add_tail(&channel->ring[i].node, &channel->free);
 	dma_cookie_init(chan);
@@ -561,15 +762,20 @@ static void sd_free_chan_resources(struct dma_chan *chan)
 	spin_unlock_bh(&channel->lock);
 	kvfree(channel->ring);
 	channel->ring = NULL;
+	kfree(channel->list);
+	channel->list = NULL;
 }
 
 static void sd_stop_channels(struct sd_device *device)
 {
 	unsigned int i;
 
-	for (i = 0; i < device->nr_channels; i++)
+	for (i = 0; i < device->nr_channels; i++) {
 		if (device->channels[i].task)
 			kthread_stop(device->channels[i].task);
+		else if (timed)
+			hrtimer_cancel(&device->channels[i].timer);
+	}
 }
 
 static int sd_start_channels(struct sd_device *device, int id)
@@ -587,14 +793,19 @@ static int sd_start_channels(struct sd_device *device, int id)
 		INIT_LIST_HEAD(&channel->submitted);
 		INIT_LIST_HEAD(&channel->issued);
 		INIT_LIST_HEAD(&channel->done);
+		channel->chan.device = &device->dma;
+		list_add_tail(&channel->chan.device_node, &device->dma.channels);
+		hrtimer_init(&channel->timer, CLOCK_MONOTONIC,
+			     HRTIMER_MODE_ABS_SOFT);
+		channel->timer.function = sd_timer;
+		if (timed)
+			continue;
 		task = kthread_run(sd_thread, channel, "sim-dma%d-%u", id, i);
 		if (IS_ERR(task)) {
 			sd_stop_channels(device);
 			return PTR_ERR(task);
 		}
 		channel->task = task;
-		channel->chan.device = &device->dma;
-		list_add_tail(&channel->chan.device_node, &device->dma.channels);
 	}
 	return 0;
 }
@@ -783,6 +994,7 @@ static void sd_debugfs(struct sd_slot *slot, unsigned int nr)
 	snprintf(name, sizeof(name), "%u", nr);
 	slot->dir = debugfs_create_dir(name, sd_root);
 	debugfs_create_u32("latency_us", 0644, slot->dir, &slot->latency_us);
+	debugfs_create_u32("latency_ns", 0644, slot->dir, &slot->latency_ns);
 	debugfs_create_u32("bandwidth_mb", 0644, slot->dir, &slot->bandwidth_mb);
 	debugfs_create_u32("order", 0644, slot->dir, &slot->order);
 	debugfs_create_u32("late_ms", 0644, slot->dir, &slot->late_ms);
@@ -802,6 +1014,8 @@ static void sd_debugfs(struct sd_slot *slot, unsigned int nr)
 				&slot->copied_descriptors);
 	debugfs_create_file_unsafe("copied_bytes", 0444, slot->dir,
 				   &slot->copied_bytes, &sd_bytes_fops);
+	debugfs_create_file_unsafe("busy_ns", 0444, slot->dir,
+				   &slot->busy_ns, &sd_bytes_fops);
 	debugfs_create_atomic_t("late_writes", 0444, slot->dir,
 				&slot->late_writes);
 	debugfs_create_atomic_t("wild_writes", 0444, slot->dir,
@@ -842,8 +1056,9 @@ static int __init sd_slot_create(struct sd_slot *slot, unsigned int nr)
 		slot->faults[i] = (struct fault_attr)FAULT_ATTR_INITIALIZER;
 		slot->faults[i].verbose = 0;
 	}
-	slot->log = vzalloc(array_size(log_size, sizeof(*slot->log)));
-	if (!slot->log)
+	if (log_size)
+		slot->log = vzalloc(array_size(log_size, sizeof(*slot->log)));
+	if (log_size && !slot->log)
 		return -ENOMEM;
 	pdev = platform_device_alloc(SD_DRIVER, nr);
 	if (!pdev)
@@ -865,7 +1080,10 @@ static int __init sd_init(void)
 	int err;
 
 	if (!nr_devices || nr_devices > SD_MAX_DEVICES || !channels ||
-	    channels > 64 || !log_size || log_size > 1 << 20)
+	    channels > 64 || log_size > 1 << 20)
+		return -EINVAL;
+	/* It is told physical addresses. */
+	if (copier && (!copier_there(copier) || !timed))
 		return -EINVAL;
 	for (i = 0; i < nr_devices; i++)
 		if (node[i] != NUMA_NO_NODE &&
