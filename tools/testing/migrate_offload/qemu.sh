@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Print the path of a QEMU that has an Intel DSA, and the instruction that
-# submits to it: Debian's source with what is in qemu/, built once.
+# Print the path of a QEMU that has an Intel DSA, the instruction that submits
+# to it, and a copier for benchmarks: Debian's source with what is in qemu/,
+# built once.
 #
 #	qemu.sh			build it if need be, print its path
 #	qemu.sh key		what the binary in the cache is named after
@@ -20,7 +21,7 @@ binary=qemu-system-x86_64
 
 # Only what the machine is made of. QEMU does not link PXB without CXL.
 devices=(Q35 I440FX VTD PXB PCIE_PORT NVDIMM MEM_DEVICE DIMM TEST_DEVICES
-	CXL CXL_MEM_DEVICE ACPI_CXL INTEL_DSA)
+	CXL CXL_MEM_DEVICE ACPI_CXL INTEL_DSA MIGRATE_COPIER)
 options=(--target-list=x86_64-softmmu --without-default-features --without-default-devices
 	--with-devices-x86_64=migrate-offload --enable-tcg --enable-coroutine-pool
 	--with-git-submodules=ignore --disable-install-blobs --disable-docs --disable-tools
