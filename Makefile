@@ -6,19 +6,21 @@ T := tools/testing/migrate_offload
 export BASE ?= 6.12
 export KSRC MACHINES
 
-.PHONY: help setup demo test check kunit selftest shell fault-matrix own mutants fixes-check apply unapply series series-check clean distclean
+.PHONY: help setup demo test check kunit selftest shell fault-matrix own mutants bench bench-check fixes-check apply unapply series series-check clean distclean
 
 help:
 	@echo 'Migration offload for Linux $(BASE)'
 	@echo
 	@echo '  make demo          show it at work, in a virtual machine'
-	@echo '  make test          check, kunit, selftest, own, stress and demo; add up'
+	@echo '  make test          check, kunit, selftest, own, stress, bench and demo; add up'
 	@echo '  make check         static checks: style, warnings, documentation, patches'
 	@echo '  make kunit         KUnit tests under User-Mode Linux, plain and with all checkers'
 	@echo '  make selftest      kselftests in virtual machines (all, or MACHINES=...), with all checkers'
 	@echo '  make own           tests that come with the kernel, under each engine; hours'
 	@echo '  make fault-matrix  every fault of a DMA controller (MACHINES=x86-dsa: of DSA), size and caller'
 	@echo '  make stress        everything at once for MINUTES=3, in a virtual machine'
+	@echo '  make bench         how fast it is: tables and plots in build/bench/'
+	@echo '  make bench-check   and is that as fast as it should be?'
 	@echo '  make shell         a shell in the virtual machine'
 	@echo '  make mutants       break our own rules: do the tests notice?'
 	@echo
@@ -54,6 +56,12 @@ test: setup
 
 check kunit selftest mutants: setup
 	@$T/$@.sh
+
+bench: setup
+	@$T/bench.sh full
+
+bench-check: setup
+	@$T/bench.sh check
 
 own: setup
 	@$T/own.sh full

@@ -9,7 +9,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 build=$root/build
 cache=${XDG_CACHE_HOME:-~/.cache}/migrate-offload
 base=${BASE:-6.12}
-stages=(check kunit selftest own stress demo)
+stages=(check kunit selftest own stress bench demo)
 
 # Our own make's options and variables are not for the kernel's make.
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE

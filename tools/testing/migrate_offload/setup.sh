@@ -16,5 +16,6 @@ packages=(
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm                            # machines.sh
 	gcc-riscv64-linux-gnu libc6-dev-riscv64-cross qemu-system-misc
 	python3-sphinx shellcheck sparse                                                       # check.sh
+	gnuplot-nox                                                                            # bench.sh
 )
 need_packages "${packages[@]}"

@@ -17,6 +17,7 @@ for stage in "${stages[@]}"; do
 	case $stage in
 	demo) "$here/vm.sh" demo ;;
 	stress) "$here/vm.sh" stress "${MINUTES:-1.5}" ;;
+	bench) "$here/bench.sh" quick ;;
 	*) "$here/$stage.sh" ;;
 	esac < /dev/null
 	status=$?
