@@ -59,6 +59,14 @@ static struct migrate_offload_batch *mde_job_detach(struct mde_job *job)
 	return batch;
 }
 
+/* Has @desc ended, without that this was reported? */
+static bool mde_is_news(const struct mde_desc *desc)
+{
+	lockdep_assert_held(&desc->job->lock);
+	/* Pairs with mde_end(): whoever sees that it has ended sees how. */
+	return smp_load_acquire(&desc->ended) && !desc->reported;
+}
+
 /* @desc has ended, and so may some after it. Returns the first that has not so. */
 static struct mde_desc *mde_report_alike(struct mde_desc *desc,
 					 const struct mde_desc *end)
@@ -71,8 +79,7 @@ static struct mde_desc *mde_report_alike(struct mde_desc *desc,
 		nr += desc->copy.nr;
 		desc->reported = true;
 		desc++;
-	} while (desc < end && smp_load_acquire(&desc->ended) &&
-		 !desc->reported && desc->error == error);
+	} while (desc < end && mde_is_news(desc) && desc->error == error);
 	migrate_offload_extents_done(batch, first, nr, error);
 	return desc;
 }
@@ -86,8 +93,7 @@ static void mde_report(struct mde_desc *desc, unsigned int nr)
 
 	spin_lock_irqsave(&job->lock, flags);
 	while (job->batch && desc < end) {
-		/* Pairs with mde_end(). */
-		if (smp_load_acquire(&desc->ended) && !desc->reported)
+		if (mde_is_news(desc))
 			desc = mde_report_alike(desc, end);
 		else
 			desc++;
@@ -127,7 +133,7 @@ static void mde_end(struct mde_desc *desc, int error)
 	struct mde_desc *run = desc->run;
 
 	desc->error = error;
-	/* Pairs with mde_report(). */
+	/* Pairs with mde_is_news(). */
 	smp_store_release(&desc->ended, true);
 	if (atomic_dec_and_test(&run->run_left) && desc->job->engine->early)
 		mde_report(run, run->run_nr);
