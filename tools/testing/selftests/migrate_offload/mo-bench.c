@@ -38,7 +38,7 @@
 #define MADV_POPULATE_WRITE	23
 #endif
 
-#define SZ_1G		(1UL << 30)
+#define SZ_1G		(1024UL * 1024 * 1024)
 #define THP		"/sys/kernel/mm/transparent_hugepage"
 #define TRACING		"/sys/kernel/tracing"
 
