@@ -35,7 +35,10 @@ report table "$dir" > "$dir/virtual.txt"
 report breakdown "$dir" | tee "$dir/breakdown.txt"
 case $scope in
 full) report plots "$dir" ;;
-check) report check "$dir" | tee "$dir/check.txt" ;;
+check)
+	report check "$dir" | tee "$dir/check.txt"
+	! grep -q ' short$' "$dir/check.txt"
+	;;
 quick)
 	report plots "$dir"
 	# Each cell's memory has been compared, or we would not be here.

@@ -235,9 +235,11 @@ def bars(cells):
         for label in ("ptdma-16", "dsa", "sdma", "auto/ptdma-1", "auto/ptdma-16"):
             if (f"{label}-traced", size(folio), size("64M")) not in cells:
                 continue
+            # "No worse": what is left to the CPU is offered before, and may be so
+            # much later. More than that would be a folio that waits for an engine.
             yield (f"{folio} folios unmapped, p99, {label}, vs stock",
                    ns(f"{label}-traced", folio, "64M", "p99_ns") /
-                   ns("stock-traced", folio, "64M", "p99_ns"), 1, "most", "%")
+                   ns("stock-traced", folio, "64M", "p99_ns"), 1.005, "most", "%")
     best, stock = auto_bars(cells)
     yield f"auto vs best, worst cell ({best[1]})", best[0] - 1, 0.03, "most", "%"
     yield f"auto vs stock, worst cell ({stock[1]})", stock[0] - 1, 0.03, "most", "%"
