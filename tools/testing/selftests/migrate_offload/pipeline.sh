@@ -100,7 +100,7 @@ if [ ! -e $sim ] || [ ! -d /sys/kernel/tracing/events/migrate/set_migration_pte 
 	echo "1..0 # SKIP no sim0, or no tracepoints"
 	exit 4
 fi
-echo 1..30
+echo 1..31
 
 mkdir $instance
 for event in migrate/set_migration_pte migrate/remove_migration_pte thp/set_migration_pmd \
@@ -133,6 +133,8 @@ move $anon_4k 640 "while an engine is slow"
 is "$(most)" -eq 128 "unmapped at a time"
 is "$(meanwhile)" -ge 256 "unmapped while it copies"
 is "$(mapped_meanwhile)" -ge 256 "mapped again while it copies"
+# It was fast before, and one slow copy does not make it slow.
+move $anon_2m 8 "it is found out that it is slow"
 move $anon_2m 4 "huge pages, too"
 is "$(events submit)" -eq 4 "batches"
 is "$(most)" -eq 1 "unmapped at a time, since it is slower than the CPU"
