@@ -150,7 +150,7 @@ PLOTS = (
     ("speed", "Throughput, 64 MiB by one call", "MB/s", "throughput", "64M", False),
     ("speed-2M", "Throughput, 2 MiB by one call", "MB/s", "throughput", "2M", False),
     ("ratio", "Speed relative to the stock kernel, 64 MiB", "times", "throughput", "64M", True),
-    ("caller", "CPU time of the caller, 64 MiB", "of the stock kernel's", "cpu_ns", "64M", True),
+    ("caller", "CPU time of the caller, 64 MiB", "relative to the stock kernel", "cpu_ns", "64M", True),
 )
 
 
@@ -182,7 +182,7 @@ def plots(directory):
                              ("pngcairo size 900,600", "png")):
             script = (f"set terminal {term} noenhanced\n"
                       f"set output '{directory}/{name}.{suffix}'\n"
-                      f"set title '{title}\\n(virtual time, simulated engines)'\n"
+                      f'set title "{title}\\n(virtual time, simulated engines)"\n'
                       f"set xlabel 'folio, KiB'\nset ylabel '{axis}'\nset logscale x 2\n"
                       "set key outside right\nset grid\nset yrange [0:*]\n"
                       f"{blocks}plot {lines}\n")
