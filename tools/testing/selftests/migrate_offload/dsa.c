@@ -160,8 +160,9 @@ static const struct shape {
 	  MO_THP, 1, 4, 4, 32, "copies=8 bytes=524288 interrupt" },
 	{ "2 MiB is 32 descriptors, where there are no batches",
 	  "-x 65536 -b 1", MO_THP, 1, 32, 0, 32, "copies=1 bytes=65536 interrupt" },
-	{ "256 base pages are one descriptor, behind an IOMMU", NULL, MO_ANON,
-	  256, 1, 0, 1, "copies=1 bytes=1048576 interrupt" },
+	/* They come in parts of 64. */
+	{ "256 base pages are four descriptors, behind an IOMMU", NULL, MO_ANON,
+	  256, 4, 0, 4, "copies=1 bytes=262144 interrupt" },
 	{ "four base pages are, too, and are polled for", NULL, MO_ANON, 4, 1,
 	  0, 1, "copies=1 bytes=16384 polled" },
 };
@@ -345,7 +346,8 @@ static bool does_not_decay(void)
 	size_t bad;
 	int ret;
 
-	ret = mo_alloc(&mem, MO_ANON, 96, mo_nodes[0]);
+	/* As many as come together. */
+	ret = mo_alloc(&mem, MO_ANON, 64, mo_nodes[0]);
 	if (ret)
 		ksft_exit_fail_msg("no memory: %s\n", strerror(-ret));
 	then = done_now(0);
