@@ -36,7 +36,7 @@
  * many. Small against its ring, so that a full one has an interrupt to come, and
  * no smaller: nobody waits for a part of a batch.
  */
-#define MDE_INTERRUPT_EVERY	32
+#define MDE_INTERRUPT_EVERY	16
 
 /* How often, a jiffy apart, to ask an idle provider that has no descriptor. */
 #define MDE_TRIES	4
