@@ -12,7 +12,7 @@ help:
 	@echo 'Migration offload for Linux $(BASE)'
 	@echo
 	@echo '  make demo          show it at work, in a virtual machine'
-	@echo '  make test          check, kunit, selftest, own, stress, bench and demo; add up'
+	@echo '  make test          all of these: check, kunit, selftest, demo, stress, own, bench, series-check'
 	@echo '  make check         static checks: style, warnings, documentation, patches'
 	@echo '  make kunit         KUnit tests under User-Mode Linux, plain and with all checkers'
 	@echo '  make selftest      kselftests in virtual machines (all, or MACHINES=...), with all checkers'
@@ -27,7 +27,7 @@ help:
 	@echo '  make apply KSRC=DIR     put it into a kernel source tree'
 	@echo '  make unapply KSRC=DIR   and take it out again'
 	@echo '  make series        build/series/: the mails to send'
-	@echo '  make series-check  build every step of the series'
+	@echo '  make series-check  compile every step of the series'
 	@echo
 	@echo '  make fixes-check   show the bugs of mainline that patches/fixes/ mends'
 	@echo

@@ -226,14 +226,15 @@ void migrate_offload_extents_done(struct migrate_offload_batch *batch,
 void migrate_offload_batch_quiesced(struct migrate_offload_batch *batch);
 
 /*
- * What comes of an offer of unmapped folios: nobody copies them; somebody does,
- * and they should be moved before others are unmapped, so that none is unmapped
- * for much longer than if the CPU copied; others may be unmapped meanwhile.
+ * What comes of an offer of unmapped folios: nobody copies them; or somebody does,
+ * and so that no folio is unmapped for much longer than if the CPU copied, others
+ * may be unmapped at once, or when these are copied, or when these are moved.
  */
 enum migrate_offload {
 	MIGRATE_OFFLOAD_NONE,
-	MIGRATE_OFFLOAD_ALONE,
 	MIGRATE_OFFLOAD_OVERLAP,
+	MIGRATE_OFFLOAD_COPIED,
+	MIGRATE_OFFLOAD_ALONE,
 };
 
 #ifdef CONFIG_MIGRATE_OFFLOAD
@@ -247,39 +248,52 @@ enum migrate_offload {
 
 DECLARE_STATIC_KEY_FALSE(migrate_offload_key);
 
-extern int __migrate_offload_part_pages;
+extern int __migrate_offload_first_pages;
 
 enum migrate_offload
 __migrate_offload_begin(struct list_head *src_folios,
-			struct list_head *dst_folios, int reason);
+			struct list_head *dst_folios, int reason,
+			int *next_pages);
+void __migrate_offload_settle(struct list_head *dst_folios);
 void __migrate_offload_end(void);
 int __migrate_offload_wait(struct folio *dst);
 int __migrate_offload_hugetlb(struct folio *dst, struct folio *src, int reason);
 bool __migrate_offload_test_clear_hugetlb(struct folio *dst);
 
 /*
- * How many pages are worth an offer of their own, while others are still to be
+ * How many pages are worth the first offer, while others are still to be
  * unmapped. INT_MAX: all that there are.
  */
-static inline int migrate_offload_part_pages(void)
+static inline int migrate_offload_first_pages(void)
 {
 	if (static_branch_unlikely(&migrate_offload_key))
-		return READ_ONCE(__migrate_offload_part_pages);
+		return READ_ONCE(__migrate_offload_first_pages);
 	return INT_MAX;
 }
 
 /*
  * Offer folio pairs, locked and unmapped and in the same order on both lists,
  * for copying. Unless it returns MIGRATE_OFFLOAD_NONE, migrate_offload_end()
- * must follow, after migrate_offload_wait() for each folio.
+ * must follow, after migrate_offload_wait() for each folio. If others are to
+ * follow, @next_pages is set to how many pages are worth the next offer.
  */
 static inline enum migrate_offload
 migrate_offload_begin(struct list_head *src_folios,
-		      struct list_head *dst_folios, int reason)
+		      struct list_head *dst_folios, int reason, int *next_pages)
 {
 	if (static_branch_unlikely(&migrate_offload_key))
-		return __migrate_offload_begin(src_folios, dst_folios, reason);
+		return __migrate_offload_begin(src_folios, dst_folios, reason,
+					       next_pages);
+	if (next_pages)
+		*next_pages = INT_MAX;
 	return MIGRATE_OFFLOAD_NONE;
+}
+
+/* Wait until all copies have ended; migrate_offload_wait() tells how. */
+static inline void migrate_offload_settle(struct list_head *dst_folios)
+{
+	if (static_branch_unlikely(&migrate_offload_key))
+		__migrate_offload_settle(dst_folios);
 }
 
 /*
@@ -338,16 +352,20 @@ static inline bool migrate_offload_test_clear_copied(struct folio *dst)
 
 #define MIGRATE_OFFLOAD_MARK	0UL
 
-static inline int migrate_offload_part_pages(void)
+static inline int migrate_offload_first_pages(void)
 {
 	return INT_MAX;
 }
 
 static inline enum migrate_offload
 migrate_offload_begin(struct list_head *src_folios,
-		      struct list_head *dst_folios, int reason)
+		      struct list_head *dst_folios, int reason, int *next_pages)
 {
 	return MIGRATE_OFFLOAD_NONE;
+}
+
+static inline void migrate_offload_settle(struct list_head *dst_folios)
+{
 }
 
 static inline int migrate_offload_hugetlb(struct folio *dst, struct folio *src,

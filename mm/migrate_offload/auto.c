@@ -136,24 +136,49 @@ static u32 mo_average(u32 old, u32 new)
 }
 
 /*
- * A copy of @bytes from node @src to @dst has cost the task @ns, of which it
- * was on a CPU for @cpu_ns.
+ * Is it more than an engine is given at a time? Parts go on until they are large
+ * enough, with a last folio of @last.
+ */
+static bool mo_is_large(size_t bytes, size_t last)
+{
+	return bytes - last >= READ_ONCE(mo_part_pages) * PAGE_SIZE;
+}
+
+/* What is too large counts by what a part of it would cost. */
+static size_t mo_judged_bytes(size_t bytes, size_t last)
+{
+	if (mo_is_large(bytes, last))
+		return READ_ONCE(mo_part_pages) * PAGE_SIZE;
+	return bytes;
+}
+
+/* Something is not as it was when it was decided last. */
+void mo_auto_changed(struct mo_node *node)
+{
+	WRITE_ONCE(node->auto_changes, READ_ONCE(node->auto_changes) + 1);
+}
+
+/*
+ * A copy of @bytes, @last of which are the last folio's, from node @src to @dst
+ * has cost the task @ns, of which it was on a CPU for @cpu_ns.
  */
 void mo_auto_note(struct mo_engine *engine, int src, int dst, size_t bytes,
-		  u64 ns, u64 cpu_ns)
+		  size_t last, u64 ns, u64 cpu_ns)
 {
-	struct mo_cost *cost = mo_cost(engine, src, dst, bytes);
+	struct mo_cost *cost = mo_cost(engine, src, dst,
+				       mo_judged_bytes(bytes, last));
 	u32 samples = READ_ONCE(cost->samples);
 	u32 new = mo_per_page(ns, bytes), cpu = mo_per_page(cpu_ns, bytes);
-	u32 last = READ_ONCE(cost->last[0]), typical;
+	u32 previous = READ_ONCE(cost->last[0]), typical;
 
-	typical = mo_median(new, last, READ_ONCE(cost->last[1]));
-	WRITE_ONCE(cost->last[1], last);
+	typical = mo_median(new, previous, READ_ONCE(cost->last[1]));
+	WRITE_ONCE(cost->last[1], previous);
 	WRITE_ONCE(cost->last[0], new);
+	mo_auto_changed(mo_node(dst));
 	if (samples < MO_COST_SAMPLES) {
 		/* Of the first two, the better one. */
 		if (samples < MO_COST_SAMPLES - 1)
-			typical = samples ? min(new, last) : new;
+			typical = samples ? min(new, previous) : new;
 		WRITE_ONCE(cost->ns, typical);
 		WRITE_ONCE(cost->cpu_ns, min(cpu, typical));
 		WRITE_ONCE(cost->samples, samples + 1);
@@ -169,6 +194,7 @@ struct mo_estimate {
 	u64 ns;
 	u64 cpu_ns;
 	u32 samples;
+	bool queued;		/* for now, others are before it */
 };
 
 static u64 mo_for_bytes(u32 per_page, size_t bytes)
@@ -189,9 +215,11 @@ static struct mo_estimate mo_estimate(struct mo_engine *engine, int src,
 	long queued = atomic_long_read(&engine->queued_bytes) - (long)bytes;
 
 	/* That much before us is usual: our own last part. */
-	if (queued > 0)
+	if (queued > 0) {
 		estimate.ns += mul_u64_u64_shr(READ_ONCE(engine->mib_ns),
 					       queued, 20);
+		estimate.queued = true;
+	}
 	return estimate;
 }
 
@@ -239,60 +267,104 @@ static bool mo_auto_pays(struct mo_node *node, u64 extra)
 	return true;
 }
 
-/* Another than @best, to see whether it still costs what it did. */
+/*
+ * Another than @best, to see whether it still costs what it did. They take turns;
+ * the last one is the CPU's.
+ */
 static int mo_auto_try(struct mo_node *node, int best, u64 best_ns, int src,
 		       size_t bytes)
 {
-	unsigned int since = READ_ONCE(node->auto_since), turn;
+	unsigned int i, turn = READ_ONCE(node->auto_turn);
 	struct mo_estimate estimate;
 	struct mo_engine *engine;
 	int choice;
 
-	WRITE_ONCE(node->auto_since, since + 1);
-	if (since < MO_TRY_EVERY)
-		return best;
-
-	/* They take turns; the last one is the CPU's. */
-	turn = READ_ONCE(node->auto_turn);
-	WRITE_ONCE(node->auto_turn, turn + 1);
-	choice = turn % (MO_MAX_CHOICE + 1);
-	if (choice == MO_MAX_CHOICE) {
-		choice = MO_CHOICE_CPU;
-		engine = mo_cpu_engine;
-	} else {
+	WRITE_ONCE(node->auto_since, 0);
+	for (i = 0; i <= MO_MAX_CHOICE; i++, turn++) {
+		choice = turn % (MO_MAX_CHOICE + 1);
+		if (choice == MO_MAX_CHOICE) {
+			choice = MO_CHOICE_CPU;
+			engine = mo_cpu_engine;
+			break;
+		}
 		engine = rcu_dereference(node->choice[choice]);
-		if (choice == best || !mo_auto_asks(node, engine, bytes))
-			return best;
+		if (choice != best && mo_auto_asks(node, engine, bytes))
+			break;
 	}
+	WRITE_ONCE(node->auto_turn, turn + 1);
 
 	estimate = mo_estimate(engine, src, node->nid, bytes);
 	if (!mo_auto_pays(node, estimate.ns - min(estimate.ns, best_ns)))
 		return best;
-	WRITE_ONCE(node->auto_since, 0);
 	return choice;
 }
 
-/*
- * Who is to copy @bytes from node @src to @node, all in all: an index into
- * node->choice, or an enum mo_choice. Under RCU.
- */
-int mo_auto_choose(struct mo_node *node, int src, size_t bytes)
+static void mo_auto_earn(struct mo_node *node, u64 ns)
 {
-	bool freed = false, asked = false, online = false;
+	WRITE_ONCE(node->auto_credit,
+		   min_t(u64, READ_ONCE(node->auto_credit) + ns,
+			 MO_MAX_CREDIT));
+}
+
+/*
+ * Most that is left to the CPU is so small that even thinking it over would cost
+ * too much: is it as it was the last time?
+ */
+static bool mo_auto_declined(struct mo_node *node, int src, bool freed,
+			     const struct mo_decline *last)
+{
+	unsigned int since;
+
+	if (READ_ONCE(last->changes) != READ_ONCE(node->auto_changes) ||
+	    READ_ONCE(last->src) != src || READ_ONCE(last->freed) != freed)
+		return false;
+	if (READ_ONCE(last->choice) != MO_CHOICE_SLOWER)
+		return true;
+	since = READ_ONCE(node->auto_since);
+	if (since >= MO_TRY_EVERY)
+		return false;
+	WRITE_ONCE(node->auto_since, since + 1);
+	mo_auto_earn(node, READ_ONCE(last->earned));
+	return true;
+}
+
+static void mo_auto_note_decline(struct mo_node *node, int src, bool freed,
+				 struct mo_decline *last, u64 earned,
+				 enum mo_choice choice)
+{
+	WRITE_ONCE(last->src, src);
+	WRITE_ONCE(last->freed, freed);
+	WRITE_ONCE(last->earned, min_t(u64, earned, U32_MAX));
+	WRITE_ONCE(last->choice, choice);
+	WRITE_ONCE(last->changes, READ_ONCE(node->auto_changes));
+}
+
+/* Who is to copy @bytes from node @src to @node; a part, if they are @large. */
+static int mo_auto_choose_part(struct mo_node *node, int src, size_t bytes,
+			       bool large)
+{
+	struct mo_decline *last = &node->auto_declines[mo_size_class(bytes)];
+	bool freed = mo_wants_cpu_freed(node), asked = false, lasting = true;
 	struct mo_estimate cpu = {}, best = {}, estimate;
-	int i, choice = MO_CHOICE_SLOWER;
+	int i, choice = MO_CHOICE_NOBODY;
 	struct mo_engine *engine;
+	unsigned int since;
+
+	if (mo_auto_declined(node, src, freed, last))
+		return READ_ONCE(last->choice);
 
 	for (i = 0; i < MO_MAX_CHOICE; i++) {
 		engine = rcu_dereference(node->choice[i]);
 		if (!engine || !mo_engine_online(engine))
 			continue;
-		online = true;
-		if (!mo_auto_asks(node, engine, bytes))
+		if (!mo_auto_asks(node, engine, bytes)) {
+			if (!asked)
+				choice = MO_CHOICE_SMALL;
 			continue;
+		}
 		if (!asked) {
 			asked = true;
-			freed = mo_wants_cpu_freed(node);
+			choice = MO_CHOICE_SLOWER;
 			cpu = mo_estimate(mo_cpu_engine, src, node->nid, bytes);
 			best = cpu;
 			/* To begin with: is there anything to compare with? */
@@ -301,11 +373,13 @@ int mo_auto_choose(struct mo_node *node, int src, size_t bytes)
 		}
 
 		estimate = mo_estimate(engine, src, node->nid, bytes);
+		lasting &= !estimate.queued;
 		if (estimate.samples < MO_COST_SAMPLES) {
 			/* The first one is not known to cost anything. */
 			if (!estimate.samples || estimate.ns <= 2 * cpu.ns ||
 			    mo_auto_pays(node, estimate.ns - cpu.ns))
 				return i;
+			lasting = false;
 			continue;
 		}
 		if (freed && estimate.ns <= MO_CPU_GOAL_SLOWER * cpu.ns ?
@@ -315,13 +389,33 @@ int mo_auto_choose(struct mo_node *node, int src, size_t bytes)
 			choice = i;
 		}
 	}
+	if (choice < 0 && lasting)
+		mo_auto_note_decline(node, src, freed, last,
+				     best.ns / MO_TRY_SHARE, choice);
 	if (!asked)
-		return online ? MO_CHOICE_SMALL : MO_CHOICE_NOBODY;
+		return choice;
+	mo_auto_earn(node, best.ns / MO_TRY_SHARE);
+	since = READ_ONCE(node->auto_since);
+	if (since >= MO_TRY_EVERY)
+		/* With the next one, which is not too large then. */
+		return large ? MO_CHOICE_LARGE :
+			       mo_auto_try(node, choice, best.ns, src, bytes);
+	WRITE_ONCE(node->auto_since, since + 1);
+	return choice;
+}
 
-	WRITE_ONCE(node->auto_credit,
-		   min_t(u64, READ_ONCE(node->auto_credit) +
-			 best.ns / MO_TRY_SHARE, MO_MAX_CREDIT));
-	return mo_auto_try(node, choice, best.ns, src, bytes);
+/*
+ * Who is to copy @bytes from node @src to @node, @last of them being the last
+ * folio's: an index into node->choice, or an enum mo_choice. Under RCU.
+ */
+int mo_auto_choose(struct mo_node *node, int src, size_t bytes, size_t last)
+{
+	bool large = mo_is_large(bytes, last);
+	int choice;
+
+	choice = mo_auto_choose_part(node, src, mo_judged_bytes(bytes, last),
+				     large);
+	return large && choice >= 0 ? MO_CHOICE_LARGE : choice;
 }
 
 static const char * const mo_goal_names[MO_NR_GOALS] = {
@@ -337,6 +431,7 @@ int mo_auto_set_goal(struct mo_node *node, const char *text)
 	if (goal < 0)
 		return -EINVAL;
 	WRITE_ONCE(node->goal, goal);
+	mo_auto_changed(node);
 	return 0;
 }
 

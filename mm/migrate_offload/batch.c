@@ -198,6 +198,9 @@ struct mo_batch *mo_batch_get(struct mo_engine *engine)
 	batch->pending = 0;
 	batch->error = 0;
 	batch->completed = 0;
+	/* Where no folio begins. */
+	batch->src_end = 1;
+	batch->dst_end = 1;
 	batch->nr_pairs = 0;
 	batch->nr_ends = 0;
 	batch->unsettled = 0;
@@ -241,38 +244,22 @@ static void mo_batch_add_extent(struct mo_batch *batch, phys_addr_t from,
 	extent->error = -EINPROGRESS;
 }
 
-/* The last extent, if it ends where this begins, on both sides. */
-static struct migrate_offload_extent *
-mo_batch_goes_on(struct mo_batch *batch, phys_addr_t from, phys_addr_t to)
-{
-	struct migrate_offload_batch *pub = &batch->pub;
-	struct migrate_offload_extent *extent;
-
-	/* Poison fails an extent: when the CPU copies, only its own folio. */
-	if (!pub->nr_extents || batch->engine->by_cpu)
-		return NULL;
-	extent = &pub->extents[pub->nr_extents - 1];
-	if (extent->src + extent->len != from ||
-	    extent->dst + extent->len != to)
-		return NULL;
-	return extent;
-}
-
-/* What is cut to the engine's limit, or goes on from @extent, if there is one. */
-static noinline bool mo_batch_add_cut(struct mo_batch *batch,
-				      struct migrate_offload_extent *extent,
+/* What is cut to the engine's limit, or @goes_on from the last extent. */
+static noinline bool mo_batch_add_cut(struct mo_batch *batch, bool goes_on,
 				      phys_addr_t from, phys_addr_t to,
 				      size_t left)
 {
 	size_t max = batch->engine->max_extent_bytes, part = 0;
+	struct migrate_offload_extent *last;
 
-	if (extent)
-		part = min(left, max - extent->len);
+	last = &batch->pub.extents[batch->pub.nr_extents - 1];
+	if (goes_on)
+		part = min(left, max - last->len);
 	if (batch->pub.nr_extents + DIV_ROUND_UP(left - part, max) >
 	    batch->engine->max_extents)
 		return false;
 	if (part)
-		extent->len += part;
+		last->len += part;
 	for (left -= part; left; left -= part) {
 		from += part;
 		to += part;
@@ -293,37 +280,42 @@ struct mo_pair *mo_batch_add(struct mo_batch *batch,
 	phys_addr_t from = PFN_PHYS(folio_pfn(piece->src)) + piece->offset;
 	phys_addr_t to = PFN_PHYS(folio_pfn(piece->dst)) + piece->offset;
 	const struct mo_engine *engine = batch->engine;
-	struct migrate_offload_extent *extent;
 	unsigned int first = batch->pub.nr_extents;
 	size_t bytes = piece->bytes;
 	struct mo_pair *pair;
+	bool goes_on;
 
 	if (batch->nr_pairs == MO_BATCH_FOLIOS)
 		return NULL;
-	extent = mo_batch_goes_on(batch, from, to);
-	if (extent || bytes > engine->max_extent_bytes) {
+	/* Poison fails an extent: when the CPU copies, only its own folio. */
+	goes_on = from == batch->src_end && to == batch->dst_end &&
+		  !engine->by_cpu;
+	if (goes_on || bytes > engine->max_extent_bytes) {
 		/* It has a part of the last one, if that has room. */
-		if (extent && extent->len < engine->max_extent_bytes)
+		if (goes_on && batch->pub.extents[first - 1].len <
+		    engine->max_extent_bytes)
 			first--;
-		if (!mo_batch_add_cut(batch, extent, from, to, bytes))
+		if (!mo_batch_add_cut(batch, goes_on, from, to, bytes))
 			return NULL;
 	} else {
 		if (first == engine->max_extents)
 			return NULL;
 		mo_batch_add_extent(batch, from, to, bytes);
 	}
+	batch->src_end = from + bytes;
+	batch->dst_end = to + bytes;
 
 	pair = &batch->pairs[batch->nr_pairs++];
 	pair->src = piece->src;
 	pair->dst = piece->dst;
 	pair->bytes = bytes;
-	pair->ends = piece->offset + bytes == folio_size(piece->src);
+	pair->ends = piece->ends;
 	pair->batch = batch;
 	pair->first = first;
 	pair->last = batch->pub.nr_extents - 1;
 	pair->result = 0;
 	batch->pub.bytes += bytes;
-	batch->nr_ends += pair->ends;
+	batch->nr_ends += piece->ends;
 	return pair;
 }
 

@@ -34,7 +34,6 @@
 #include <trace/events/migrate_offload.h>
 
 DEFINE_STATIC_KEY_FALSE(migrate_offload_key);
-int __migrate_offload_part_pages __read_mostly = MO_PART_PAGES;
 
 /* The bit is free in a pointer to an anon_vma, and in one to a mo_pair. */
 static_assert(ARCH_SLAB_MINALIGN > MIGRATE_OFFLOAD_MARK);
@@ -129,24 +128,19 @@ static bool mo_is_plain(const struct folio *folio)
 	const unsigned long odd = BIT(PG_head) | BIT(PG_writeback) |
 				  BIT(PG_swapcache) | __PG_HWPOISON;
 
-	return !(folio->flags & odd) && folio_test_anon(folio);
+	/* Anonymous ones are not movable_ops pages, which have another bit. */
+	return !(folio->flags & odd) && folio_test_anon(folio) &&
+	       !folio_is_zone_device(folio);
 }
 
-/*
- * Why this folio must not be copied before it is moved. Both are locked, @src
- * is unmapped and the TLB is flushed: a reference too many now is a writer
- * that may be gone, with its write lost, when the folio is moved.
- */
-enum mo_refusal mo_folio_refusal(struct folio *src, struct folio *dst)
+/* By all rules, one after the other. */
+static noinline enum mo_refusal mo_odd_refusal(struct folio *src,
+					       struct folio *dst)
 {
 	if (__folio_test_movable(src))
 		return MO_REFUSED_MOVABLE;
 	if (folio_is_zone_device(src) || folio_is_zone_device(dst))
 		return MO_REFUSED_ZONE_DEVICE;
-	/* What it is expected to have is one for each mapping, and ours. */
-	if (mo_is_plain(src))
-		return folio_ref_count(src) == folio_mapcount(src) + 1 ?
-		       MO_ACCEPTED : MO_REFUSED_PINNED;
 	if (folio_test_writeback(src))
 		return MO_REFUSED_WRITEBACK;
 	if (folio_contain_hwpoisoned_page(src))
@@ -156,6 +150,26 @@ enum mo_refusal mo_folio_refusal(struct folio *src, struct folio *dst)
 	if (folio_ref_count(src) != folio_expected_ref_count(src) + 1)
 		return MO_REFUSED_PINNED;
 	return MO_ACCEPTED;
+}
+
+/*
+ * Why this folio must not be copied before it is moved. Both are locked, @src
+ * is unmapped and the TLB is flushed: a reference too many now is a writer
+ * that may be gone, with its write lost, when the folio is moved.
+ */
+static __always_inline enum mo_refusal mo_refusal(struct folio *src,
+						  struct folio *dst)
+{
+	if (!mo_is_plain(src) || folio_is_zone_device(dst))
+		return mo_odd_refusal(src, dst);
+	/* What it is expected to have is one for each mapping, and ours. */
+	return folio_ref_count(src) == folio_mapcount(src) + 1 ?
+	       MO_ACCEPTED : MO_REFUSED_PINNED;
+}
+
+enum mo_refusal mo_folio_refusal(struct folio *src, struct folio *dst)
+{
+	return mo_refusal(src, dst);
 }
 
 /* What the caller, not the folio, is refused for. */
@@ -243,11 +257,11 @@ static enum mo_refusal mo_submit_refusal(int err)
 }
 
 /*
- * Give @batch, on which work was @begun, to its engine. When it is refused it
- * is still the caller's.
+ * Give @batch, on which work was @begun, to its engine, and set @begun for the
+ * next. When it is refused it is still the caller's.
  */
 enum mo_refusal mo_submit(struct mo_node *node, struct mo_batch *batch,
-			  int reason, ktime_t begun)
+			  int reason, ktime_t *begun)
 {
 	struct mo_engine *engine = batch->engine;
 	enum mo_refusal why;
@@ -273,10 +287,13 @@ enum mo_refusal mo_submit(struct mo_node *node, struct mo_batch *batch,
 	      engine->ops->submit(&engine->pub, &batch->pub) : -ENODEV;
 	dma_fence_end_signalling(cookie);
 	if (!err) {
+		ktime_t since = *begun;
+
 		/* Of an engine that is the CPU, only the copy. */
 		if (engine->by_cpu)
-			begun = batch->submitted;
-		batch->task_ns = ktime_to_ns(ktime_sub(ktime_get(), begun));
+			since = batch->submitted;
+		*begun = ktime_get();
+		batch->task_ns = ktime_to_ns(ktime_sub(*begun, since));
 		this_cpu_inc(engine->stats->batches);
 		return MO_ACCEPTED;
 	}
@@ -307,27 +324,22 @@ static void mo_taken(struct mo_offer *offer, const struct mo_engine *engine)
 	offer->taken = true;
 	offer->by_cpu |= engine->by_cpu;
 	offer->slow |= !mo_engine_outruns_cpu(engine);
-	offer->begun = ktime_get();
 }
 
-/* Would no folio be unmapped for longer if others are while these are copied? */
-static bool mo_may_overlap(const struct mo_offer *offer)
-{
-	/* What copies with the CPU has copied already. */
-	if (offer->by_cpu || offer->nr_folios > MO_OVERLAP_FOLIOS)
-		return false;
-	return offer->bytes <= MO_OVERLAP_BYTES || !offer->slow;
-}
-
-/* All folios for one node have been offered. */
-static void mo_decide(struct mo_offer *offer)
+/*
+ * May others be unmapped while these are copied, or before they are moved, and no
+ * folio is unmapped for longer than if the CPU copied?
+ */
+static enum migrate_offload mo_outcome(const struct mo_offer *offer)
 {
 	if (!offer->taken)
-		return;
-	if (!mo_may_overlap(offer))
-		offer->outcome = MIGRATE_OFFLOAD_ALONE;
-	else if (offer->outcome == MIGRATE_OFFLOAD_NONE)
-		offer->outcome = MIGRATE_OFFLOAD_OVERLAP;
+		return MIGRATE_OFFLOAD_NONE;
+	/* What copies with the CPU has copied already. */
+	if (offer->by_cpu || offer->nr_folios > MO_OVERLAP_FOLIOS)
+		return MIGRATE_OFFLOAD_ALONE;
+	if (offer->bytes > MO_OVERLAP_BYTES && offer->slow)
+		return MIGRATE_OFFLOAD_COPIED;
+	return MIGRATE_OFFLOAD_OVERLAP;
 }
 
 /* Give the batch to its engine. It is gone when that does not take it. */
@@ -338,7 +350,7 @@ static void mo_submit_marked(struct mo_offer *offer)
 	unsigned int i;
 
 	offer->batch = NULL;
-	why = mo_submit(offer->node, batch, offer->reason, offer->begun);
+	why = mo_submit(offer->node, batch, offer->reason, &offer->begun);
 	if (why == MO_ACCEPTED) {
 		mo_taken(offer, batch->engine);
 		return;
@@ -363,6 +375,7 @@ static bool mo_assign_joined(struct mo_offer *offer,
 		return false;
 	mo_set_pair(piece->dst, parts);
 	mo_taken(offer, parts->batch->engine);
+	offer->begun = ktime_get();
 	return true;
 }
 
@@ -425,7 +438,7 @@ static void mo_accept(struct mo_offer *offer, struct folio *src,
 	struct mo_piece piece = mo_whole(src, dst);
 
 	if (why == MO_ACCEPTED)
-		why = mo_folio_refusal(src, dst);
+		why = mo_refusal(src, dst);
 	if (why != MO_ACCEPTED) {
 		mo_refuse(offer->node, src, offer->reason, why);
 		return;
@@ -476,7 +489,8 @@ static bool mo_offer_to(struct mo_offer *offer, int nid, struct list_head *srcs,
 		mo_assign_marked(offer, srcs, dsts);
 	if (offer->batch)
 		mo_submit_marked(offer);
-	mo_decide(offer);
+	/* Of several nodes, that counts which allows least. */
+	offer->outcome = max(offer->outcome, mo_outcome(offer));
 	return others;
 }
 
@@ -507,6 +521,7 @@ static bool mo_all_declined(struct mo_offer *offer, struct list_head *srcs,
 {
 	struct folio *src, *dst = list_first_entry(dsts, struct folio, lru);
 	enum mo_refusal why;
+	size_t last = 0;
 
 	offer->choice = MO_CHOICE_ANY;
 	offer->node = mo_node(folio_nid(dst));
@@ -518,14 +533,15 @@ static bool mo_all_declined(struct mo_offer *offer, struct list_head *srcs,
 	list_for_each_entry(src, srcs, lru) {
 		if (folio_nid(dst) != offer->node->nid)
 			return false;
+		last = folio_size(src);
 		offer->nr_folios++;
-		offer->bytes += folio_size(src);
+		offer->bytes += last;
 		dst = list_next_entry(dst, lru);
 	}
 	if (why == MO_ACCEPTED) {
 		src = list_first_entry(srcs, struct folio, lru);
 		offer->choice = mo_policy_choose(offer->node, folio_nid(src),
-						 offer->bytes);
+						 offer->bytes, last);
 		why = mo_choice_refusal(offer->choice);
 		if (why == MO_ACCEPTED)
 			return false;
@@ -534,36 +550,47 @@ static bool mo_all_declined(struct mo_offer *offer, struct list_head *srcs,
 	return true;
 }
 
-static enum migrate_offload mo_offer(struct list_head *srcs,
-				     struct list_head *dsts, int reason)
+static void mo_offer(struct mo_offer *offer, struct list_head *srcs,
+		     struct list_head *dsts)
 {
 	int nid, first = folio_nid(list_first_entry(dsts, struct folio, lru));
-	struct mo_offer offer = { .reason = reason };
 
-	if (mo_all_declined(&offer, srcs, dsts))
-		return MIGRATE_OFFLOAD_NONE;
-
-	offer.begun = ktime_get();
+	offer->begun = ktime_get();
 	/* Mostly one node; interleaving policies have several. */
-	if (mo_offer_to(&offer, first, srcs, dsts))
+	if (mo_offer_to(offer, first, srcs, dsts))
 		for_each_node_state(nid, N_MEMORY)
 			if (nid != first)
-				mo_offer_to(&offer, nid, srcs, dsts);
-	return offer.outcome;
+				mo_offer_to(offer, nid, srcs, dsts);
+}
+
+/* How many pages are worth another offer, after what came of this one? */
+static int mo_next_pages(const struct mo_offer *offer)
+{
+	/* "auto" wants to see what the CPU costs, or waits for less than that. */
+	if (offer->choice == MO_CHOICE_CPU || offer->choice == MO_CHOICE_LARGE)
+		return READ_ONCE(mo_part_pages);
+	/* If the CPU copies, nothing but more flushes comes of small parts. */
+	if (offer->outcome == MIGRATE_OFFLOAD_NONE || offer->by_cpu)
+		return INT_MAX;
+	return READ_ONCE(mo_part_pages);
 }
 
 enum migrate_offload __migrate_offload_begin(struct list_head *src_folios,
 					     struct list_head *dst_folios,
-					     int reason)
+					     int reason, int *next_pages)
 {
-	enum migrate_offload outcome;
+	struct mo_offer offer = { .reason = reason };
 
-	if (!mo_offer_begin())
-		return MIGRATE_OFFLOAD_NONE;
-	outcome = mo_offer(src_folios, dst_folios, reason);
-	if (outcome == MIGRATE_OFFLOAD_NONE)
-		mo_offer_end();
-	return outcome;
+	/* What is declined as a whole leaves no marker that disabling waits for. */
+	if (!mo_all_declined(&offer, src_folios, dst_folios) &&
+	    mo_offer_begin()) {
+		mo_offer(&offer, src_folios, dst_folios);
+		if (offer.outcome == MIGRATE_OFFLOAD_NONE)
+			mo_offer_end();
+	}
+	if (next_pages)
+		*next_pages = mo_next_pages(&offer);
+	return offer.outcome;
 }
 
 void __migrate_offload_end(void)

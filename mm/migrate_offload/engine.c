@@ -51,11 +51,6 @@ struct mo_engine *mo_engine_find(const char *name)
 	return NULL;
 }
 
-bool mo_engine_online(struct mo_engine *engine)
-{
-	return READ_ONCE(engine->state) == MO_ONLINE;
-}
-
 /* As mo_engine_reach(). */
 size_t mo_engine_reach_limited(const struct mo_engine *engine,
 			       const struct mo_piece *piece)
@@ -165,6 +160,7 @@ int mo_engine_reset(struct mo_engine *engine,
 		/* What it was before says little of what it is now. */
 		mo_costs_forget(engine);
 		cmpxchg(&engine->state, MO_FAILED, MO_ONLINE);
+		mo_policy_changed();
 		sysfs_notify(&engine->kobj, NULL, "state");
 	}
 	mutex_unlock(&engine->op_lock);

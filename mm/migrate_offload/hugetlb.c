@@ -32,14 +32,14 @@ static int mo_copy_piece(struct mo_node *node, struct mo_piece *piece,
 		if (pair)
 			return mo_join_wait(pair->batch);
 	}
-	choice = mo_policy_choose(node, folio_nid(piece->src), bytes);
+	choice = mo_policy_choose(node, folio_nid(piece->src), bytes, bytes);
 	batch = mo_policy_pick(node, piece, bytes, choice, why);
 	if (!batch)
 		return -EAGAIN;
 	pair = mo_batch_add(batch, piece);
 	/* The engine has just said that it takes so much in one batch. */
 	*why = WARN_ON_ONCE(!pair) ? MO_REFUSED_LIMITS :
-	       mo_submit(node, batch, reason, begun);
+	       mo_submit(node, batch, reason, &begun);
 	if (*why != MO_ACCEPTED) {
 		mo_batch_cancel(batch);
 		return -EAGAIN;
@@ -58,6 +58,7 @@ static int mo_copy_pieces(struct mo_node *node, struct folio *src,
 	while (!err && piece.offset < folio_size(src)) {
 		piece.bytes = min_t(size_t, folio_size(src) - piece.offset,
 				    MO_PIECE_BYTES);
+		piece.ends = piece.offset + piece.bytes == folio_size(src);
 		err = mo_copy_piece(node, &piece, reason, &why);
 		piece.offset += piece.bytes;
 		cond_resched();

@@ -60,6 +60,8 @@
  * again early, and no less, so that the TLB is not flushed all the time.
  */
 #define MO_PART_PAGES		64
+/* Of the first ones: nothing is copied, or moved, before these are offered. */
+#define MO_FIRST_PAGES		(MO_PART_PAGES / 2)
 
 /*
  * What may be copied while other folios are unmapped, so that none stays so
@@ -160,6 +162,7 @@ enum mo_choice {
 	MO_CHOICE_SLOWER = -3,	/* others are slower */
 	MO_CHOICE_SMALL = -4,	/* it is not enough for any of them */
 	MO_CHOICE_NOBODY = -5,	/* there are no others */
+	MO_CHOICE_LARGE = -6,	/* it is too much at once for any of them */
 };
 
 struct mo_batch;
@@ -229,6 +232,7 @@ struct mo_piece {
 	struct folio *dst;
 	size_t offset;			/* in both */
 	size_t bytes;
+	bool ends;			/* the folio, and does not just go on */
 };
 
 /* A folio's part in a batch. dst->private points here, but for hugetlb. */
@@ -236,11 +240,11 @@ struct mo_pair {
 	struct folio *src;
 	struct folio *dst;
 	size_t bytes;
-	bool ends;			/* the folio, and does not just go on */
 	struct mo_batch *batch;
 	unsigned long private;		/* what dst->private was */
 	unsigned short first, last;	/* extents that cover it */
 	int result;	/* 0, -EAGAIN: the CPU copies it, else: do not move */
+	bool ends;			/* as of the piece */
 	bool held;			/* in quarantine */
 };
 
@@ -278,6 +282,7 @@ struct mo_batch {
 	struct mo_share *shares;	/* of each channel, if there are any */
 
 	/* Of the task that migrates: */
+	phys_addr_t src_end, dst_end;	/* of the last extent */
 	unsigned int nr_pairs;
 	unsigned int nr_ends;		/* pairs with which a folio ends */
 	unsigned int unsettled;		/* pairs not waited for yet */
@@ -294,6 +299,15 @@ struct mo_batch {
 	struct work_struct release_work;
 
 	struct mo_pair pairs[];
+};
+
+/* What "auto" has left to the CPU, and does as long as nothing changes. */
+struct mo_decline {
+	unsigned int changes;		/* mo_node->auto_changes, then */
+	int src;
+	bool freed;
+	enum mo_choice choice;
+	u32 earned;			/* by such an offer, in ns */
 };
 
 /* A node's policy. Set up when its memory first comes online, then kept. */
@@ -313,6 +327,8 @@ struct mo_node {
 	u64 auto_credit;		/* ns that may be lost by trying */
 	unsigned int auto_since;	/* offers since the last try */
 	unsigned int auto_turn;		/* whose it is to be tried */
+	unsigned int auto_changes;	/* of what it goes by */
+	struct mo_decline auto_declines[MO_NR_COST_CLASSES];
 
 	/* Under mo_lock: */
 	unsigned int nr_names;
@@ -327,6 +343,7 @@ static inline struct mo_piece mo_whole(struct folio *src, struct folio *dst)
 		.src = src,
 		.dst = dst,
 		.bytes = folio_size(src),
+		.ends = true,
 	};
 }
 
@@ -388,7 +405,6 @@ extern struct workqueue_struct *mo_wq;
 
 bool mo_name_valid(const char *name);
 struct mo_engine *mo_engine_find(const char *name);
-bool mo_engine_online(struct mo_engine *engine);
 bool mo_memory_encrypted(void);
 size_t mo_engine_reach_limited(const struct mo_engine *engine,
 			       const struct mo_piece *piece);
@@ -399,6 +415,11 @@ void mo_engine_fail(struct mo_engine *engine, const char *why);
 int mo_engine_reset(struct mo_engine *engine,
 		    int (*reset)(struct migrate_offload_engine *engine));
 void mo_engine_free(struct mo_engine *engine);
+
+static inline bool mo_engine_online(const struct mo_engine *engine)
+{
+	return READ_ONCE(engine->state) == MO_ONLINE;
+}
 
 /* How many bytes of @piece @engine can copy in one batch; 0: none of it. */
 static inline size_t mo_engine_reach(const struct mo_engine *engine,
@@ -422,11 +443,13 @@ extern const struct migrate_offload_ops mo_cpu_mt_ops;
 int mo_cpu_mt_init(void);
 
 /* policy.c */
+extern int mo_part_pages;
 bool mo_arch_needs_cpu(void);
 struct mo_node *mo_node(int nid);
 struct mo_node *mo_node_create(int nid);
+void mo_policy_changed(void);
 void mo_policy_resolve_all(void);
-int mo_policy_choose(struct mo_node *node, int src, size_t bytes);
+int mo_policy_choose(struct mo_node *node, int src, size_t bytes, size_t last);
 enum mo_refusal mo_choice_refusal(int choice);
 struct mo_batch *mo_policy_pick(struct mo_node *node, struct mo_piece *piece,
 				size_t bytes, int choice, enum mo_refusal *why);
@@ -445,9 +468,10 @@ int mo_costs_create(struct mo_engine *engine);
 void mo_costs_destroy(struct mo_engine *engine);
 void mo_costs_forget(struct mo_engine *engine);
 unsigned int mo_size_class(size_t bytes);
+void mo_auto_changed(struct mo_node *node);
 void mo_auto_note(struct mo_engine *engine, int src, int dst, size_t bytes,
-		  u64 ns, u64 cpu_ns);
-int mo_auto_choose(struct mo_node *node, int src, size_t bytes);
+		  size_t last, u64 ns, u64 cpu_ns);
+int mo_auto_choose(struct mo_node *node, int src, size_t bytes, size_t last);
 int mo_auto_set_goal(struct mo_node *node, const char *text);
 ssize_t mo_auto_show_goal(struct mo_node *node, char *buf);
 ssize_t mo_auto_show_costs(struct mo_node *node, char *buf);
@@ -471,14 +495,16 @@ enum mo_refusal mo_pair_refusal(struct mo_node *node, struct folio *src,
 void mo_refuse(struct mo_node *node, struct folio *src, int reason,
 	       enum mo_refusal why);
 enum mo_refusal mo_submit(struct mo_node *node, struct mo_batch *batch,
-			  int reason, ktime_t begun);
+			  int reason, ktime_t *begun);
 
 /* wait.c */
+void mo_batch_settle(struct mo_batch *batch);
 int mo_pair_wait(struct mo_pair *pair);
 
 /* join.c */
 struct mo_pair *mo_join(struct mo_node *node, const struct mo_piece *piece,
 			size_t bytes, int reason);
+void mo_join_settle(struct mo_batch *batch);
 int mo_join_wait(struct mo_batch *batch);
 
 static inline bool mo_is_joined(const struct mo_node *node)

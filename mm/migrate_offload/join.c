@@ -25,7 +25,9 @@
 static void mo_join_submit(struct mo_node *node, struct mo_batch *batch,
 			   int reason)
 {
-	batch->why = mo_submit(node, batch, reason, ktime_get());
+	ktime_t begun = ktime_get();
+
+	batch->why = mo_submit(node, batch, reason, &begun);
 	if (batch->why == MO_ACCEPTED)
 		return;
 	mo_batch_refused(batch);
@@ -73,6 +75,8 @@ struct mo_pair *mo_join(struct mo_node *node, const struct mo_piece *piece,
 			continue;
 		}
 		part.bytes = parts[i];
+		part.ends = piece->ends && part.offset + part.bytes ==
+			    piece->offset + piece->bytes;
 		good &= !!mo_batch_add(batch, &part);
 		part.offset += part.bytes;
 		batch->joined = true;
@@ -95,6 +99,14 @@ static int mo_join_worse(int a, int b)
 	if (!a || (a == -EAGAIN && b))
 		return b;
 	return a;
+}
+
+/* As mo_batch_settle(), for all parts of a folio. */
+void mo_join_settle(struct mo_batch *batch)
+{
+	for (; batch; batch = batch->next)
+		if (!batch->settled)
+			mo_batch_settle(batch);
 }
 
 /*

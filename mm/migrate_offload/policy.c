@@ -27,6 +27,10 @@
 	(MO_ALL_REASONS & ~(BIT(MR_MEMORY_FAILURE) |			\
 			    BIT(MR_NUMA_MISPLACED) | BIT(MR_LONGTERM_PIN)))
 
+/* Pages that are offered together, at first and later. */
+int __migrate_offload_first_pages __read_mostly = MO_FIRST_PAGES;
+int mo_part_pages __read_mostly = MO_PART_PAGES;
+
 /* Nodes that have had memory. Written under mo_lock, entries never go. */
 static struct mo_node *mo_nodes[MAX_NUMNODES];
 
@@ -74,6 +78,7 @@ static void mo_resolve(struct mo_node *node)
 			choice[i] = NULL;
 		rcu_assign_pointer(node->choice[i], choice[i]);
 	}
+	mo_auto_changed(node);
 }
 
 /* The smallest offer that all engines which @node chooses from would take. */
@@ -97,8 +102,8 @@ static size_t mo_least_bytes(const struct mo_node *node)
 /* A choice has changed: parts must not be too small for those chosen. */
 static void mo_resolve_parts(void)
 {
-	size_t bytes = MO_PART_PAGES * PAGE_SIZE;
-	int nid;
+	size_t bytes = 0;
+	int nid, pages;
 
 	lockdep_assert_held(&mo_lock);
 
@@ -110,8 +115,22 @@ static void mo_resolve_parts(void)
 		WRITE_ONCE(node->least_bytes, mo_least_bytes(node));
 		bytes = max(bytes, node->least_bytes);
 	}
-	bytes = min(bytes, MO_BATCH_FOLIOS * PAGE_SIZE);
-	WRITE_ONCE(__migrate_offload_part_pages, DIV_ROUND_UP(bytes, PAGE_SIZE));
+	pages = min(DIV_ROUND_UP(bytes, PAGE_SIZE), MO_BATCH_FOLIOS);
+	WRITE_ONCE(__migrate_offload_first_pages, max(pages, MO_FIRST_PAGES));
+	WRITE_ONCE(mo_part_pages, max(pages, MO_PART_PAGES));
+}
+
+/* What is known of an engine has changed. */
+void mo_policy_changed(void)
+{
+	struct mo_node *node;
+	int nid;
+
+	for (nid = 0; nid < MAX_NUMNODES; nid++) {
+		node = mo_node(nid);
+		if (node)
+			mo_auto_changed(node);
+	}
 }
 
 /* The registry has changed. */
@@ -203,21 +222,26 @@ static struct mo_batch *mo_ask(const struct mo_node *node,
 		batch = mo_batch_get(engine);
 	}
 
-	if (batch)
+	if (batch) {
+		piece->ends &= reach == piece->bytes;
 		piece->bytes = reach;
-	else
+	} else {
 		this_cpu_inc(engine->stats->refused[*why]);
+	}
 	return batch;
 }
 
-/* Who "auto" would have copy @bytes from node @src; else MO_CHOICE_ANY. */
-int mo_policy_choose(struct mo_node *node, int src, size_t bytes)
+/*
+ * Who "auto" would have copy @bytes from node @src, of which the last folio has
+ * @last; else MO_CHOICE_ANY.
+ */
+int mo_policy_choose(struct mo_node *node, int src, size_t bytes, size_t last)
 {
 	int choice = MO_CHOICE_ANY;
 
 	if (READ_ONCE(node->automatic)) {
 		rcu_read_lock();
-		choice = mo_auto_choose(node, src, bytes);
+		choice = mo_auto_choose(node, src, bytes, last);
 		rcu_read_unlock();
 	}
 	return choice;
@@ -228,6 +252,7 @@ enum mo_refusal mo_choice_refusal(int choice)
 {
 	switch (choice) {
 	case MO_CHOICE_SLOWER:
+	case MO_CHOICE_LARGE:
 		return MO_REFUSED_SLOWER;
 	case MO_CHOICE_SMALL:
 		return MO_REFUSED_TOO_SMALL;
@@ -517,6 +542,7 @@ int mo_policy_set_min_bytes(struct mo_node *node, const char *text)
 
 	mutex_lock(&mo_lock);
 	WRITE_ONCE(node->min_bytes, min_bytes);
+	mo_auto_changed(node);
 	mo_resolve_parts();
 	mutex_unlock(&mo_lock);
 	return 0;

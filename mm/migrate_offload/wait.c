@@ -238,8 +238,8 @@ static void mo_batch_settle_bad(struct mo_batch *batch, bool quiesced)
 	}
 }
 
-/* Wait for @batch and decide what becomes of each of its folios. */
-static void mo_batch_settle(struct mo_batch *batch)
+/* Wait for @batch and decide what becomes of each of its folios. Once. */
+void mo_batch_settle(struct mo_batch *batch)
 {
 	struct mo_engine *engine = batch->engine;
 	int src = folio_nid(batch->pairs[0].src);
@@ -260,7 +260,8 @@ static void mo_batch_settle(struct mo_batch *batch)
 	/* What copies with the CPU has a cost that others are compared with. */
 	if (!engine->by_cpu)
 		batch->task_ns += ktime_to_ns(ktime_sub(ktime_get(), start));
-	mo_auto_note(engine, src, batch->nid, batch->pub.bytes, batch->task_ns,
+	mo_auto_note(engine, src, batch->nid, batch->pub.bytes,
+		     batch->pairs[batch->nr_pairs - 1].bytes, batch->task_ns,
 		     batch->task_ns - min(slept_ns, batch->task_ns));
 }
 
@@ -282,10 +283,30 @@ int mo_pair_wait(struct mo_pair *pair)
 	return result;
 }
 
+static struct mo_pair *mo_pair(const struct folio *dst)
+{
+	return (void *)((unsigned long)dst->private & ~MIGRATE_OFFLOAD_MARK);
+}
+
+void __migrate_offload_settle(struct list_head *dst_folios)
+{
+	struct mo_batch *batch;
+	struct folio *dst;
+
+	list_for_each_entry(dst, dst_folios, lru) {
+		if (!((unsigned long)dst->private & MIGRATE_OFFLOAD_MARK))
+			continue;
+		batch = mo_pair(dst)->batch;
+		if (batch->joined)
+			mo_join_settle(batch);
+		else if (!batch->settled)
+			mo_batch_settle(batch);
+	}
+}
+
 int __migrate_offload_wait(struct folio *dst)
 {
-	struct mo_pair *pair = (void *)((unsigned long)dst->private &
-					~MIGRATE_OFFLOAD_MARK);
+	struct mo_pair *pair = mo_pair(dst);
 	unsigned long private = pair->private;
 	int result = pair->batch->joined ? mo_join_wait(pair->batch) :
 					   mo_pair_wait(pair);

@@ -21,10 +21,14 @@ struct copier_copy {
 	__le64 len;
 };
 
-/* In memory that is mapped as it lies: not on a stack, nor in a module. */
+/*
+ * How many there are, and where: at a physical address, and so many bytes from one
+ * to the next.
+ */
 struct copier_list {
 	__le64 nr;
-	struct copier_copy copies[];
+	__le64 first;
+	__le64 stride;
 };
 
 static inline bool copier_there(unsigned int port)
@@ -32,24 +36,21 @@ static inline bool copier_there(unsigned int port)
 	return IS_ENABLED(CONFIG_HAS_IOPORT) && inl(port) == COPIER_MAGIC;
 }
 
-static inline void copier_add(struct copier_list *list, unsigned int nr,
-			      phys_addr_t src, phys_addr_t dst, size_t len)
-{
-	list->copies[nr] = (struct copier_copy) {
-		.src = cpu_to_le64(src),
-		.dst = cpu_to_le64(dst),
-		.len = cpu_to_le64(len),
-	};
-}
-
-/* When it returns, all of the list's @nr copies have been made. */
+/*
+ * When it returns, @nr copies have been made, as the structs say that begin as
+ * @first does, @stride bytes apart. All of it, and @list, is in memory that is
+ * mapped as it lies: not on a stack, nor in a module.
+ */
 static inline void copier_run(unsigned int port, struct copier_list *list,
+			      const struct copier_copy *first, size_t stride,
 			      unsigned int nr)
 {
 	phys_addr_t addr = virt_to_phys(list);
 	unsigned long flags;
 
 	list->nr = cpu_to_le64(nr);
+	list->first = cpu_to_le64(virt_to_phys((void *)first));
+	list->stride = cpu_to_le64(stride);
 	/* The two writes are one: interrupts copy, too. */
 	local_irq_save(flags);
 	outl(lower_32_bits(addr), port);

@@ -132,7 +132,8 @@ struct sd_channel {
 	/* Instead of the thread: */
 	struct hrtimer timer;
 	ktime_t end;			/* when all that is issued is done */
-	struct copier_list *list;	/* as long as the ring; if there is a copier */
+	struct copier_list *list;	/* if there is a copier; then as many as */
+	struct copier_copy *copies;	/* there are in the ring */
 };
 
 struct sd_device {
@@ -536,8 +537,13 @@ static void sd_copy_by_copier(struct sd_channel *channel,
 	unsigned int nr = 0;
 
 	list_for_each_entry(desc, ended, node)
-		copier_add(channel->list, nr++, desc->src, desc->dst, desc->len);
-	copier_run(copier, channel->list, nr);
+		channel->copies[nr++] = (struct copier_copy) {
+			.src = cpu_to_le64(desc->src),
+			.dst = cpu_to_le64(desc->dst),
+			.len = cpu_to_le64(desc->len),
+		};
+	copier_run(copier, channel->list, channel->copies,
+		   sizeof(*channel->copies), nr);
 	list_for_each_entry(desc, ended, node)
 		sd_answer(desc, &good);
 }
@@ -727,6 +733,16 @@ static void sd_synchronize(struct dma_chan *chan)
 		wait_event(channel->wait, !READ_ONCE(channel->busy));
 }
 
+static void sd_free_ring(struct sd_channel *channel)
+{
+	kvfree(channel->ring);
+	channel->ring = NULL;
+	kfree(channel->list);
+	channel->list = NULL;
+	kfree(channel->copies);
+	channel->copies = NULL;
+}
+
 static int sd_alloc_chan_resources(struct dma_chan *chan)
 {
 	struct sd_channel *channel = to_sd_channel(chan);
@@ -736,11 +752,11 @@ static int sd_alloc_chan_resources(struct dma_chan *chan)
 	if (!channel->ring)
 		return -ENOMEM;
 	if (copier) {
-		channel->list = kmalloc(struct_size(channel->list, copies, depth),
-					GFP_KERNEL);
-		if (!channel->list) {
-			kvfree(channel->ring);
-			channel->ring = NULL;
+		channel->list = kmalloc(sizeof(*channel->list), GFP_KERNEL);
+		channel->copies = kmalloc_array(depth, sizeof(*channel->copies),
+						GFP_KERNEL);
+		if (!channel->list || !channel->copies) {
+			sd_free_ring(channel);
 			return -ENOMEM;
 		}
 	}
@@ -760,10 +776,7 @@ static void sd_free_chan_resources(struct dma_chan *chan)
 	spin_lock_bh(&channel->lock);
 	INIT_LIST_HEAD(&channel->free);
 	spin_unlock_bh(&channel->lock);
-	kvfree(channel->ring);
-	channel->ring = NULL;
-	kfree(channel->list);
-	channel->list = NULL;
+	sd_free_ring(channel);
 }
 
 static void sd_stop_channels(struct sd_device *device)

@@ -29,15 +29,19 @@ static struct migrate_offload_engine *free_engine;
 static int free_submit(struct migrate_offload_engine *engine,
 		       struct migrate_offload_batch *batch)
 {
-	const struct migrate_offload_extent *extent = batch->extents;
-	struct copier_list *list = batch->priv;
-	unsigned int i, nr = batch->nr_extents;
+	unsigned int nr = batch->nr_extents;
 
-	if (is_vmalloc_addr(list))
+	/* An extent begins as what the device reads does. */
+	BUILD_BUG_ON(offsetof(struct migrate_offload_extent, src) !=
+		     offsetof(struct copier_copy, src));
+	BUILD_BUG_ON(offsetof(struct migrate_offload_extent, dst) !=
+		     offsetof(struct copier_copy, dst));
+	BUILD_BUG_ON(offsetof(struct migrate_offload_extent, len) !=
+		     offsetof(struct copier_copy, len));
+	if (is_vmalloc_addr(batch->extents))
 		return -ENOMEM;
-	for (i = 0; i < nr; i++, extent++)
-		copier_add(list, i, extent->src, extent->dst, extent->len);
-	copier_run(copier, list, nr);
+	copier_run(copier, batch->priv, (void *)batch->extents,
+		   sizeof(*batch->extents), nr);
 	migrate_offload_extents_done(batch, 0, nr, 0);
 	migrate_offload_batch_quiesced(batch);
 	return 0;
@@ -62,8 +66,7 @@ static int __init free_init(void)
 		.numa_node = NUMA_NO_NODE,
 		.max_extents = FREE_EXTENTS,
 		.max_batches = 8,
-		.priv_size = struct_size_t(struct copier_list, copies,
-					   FREE_EXTENTS),
+		.priv_size = sizeof(struct copier_list),
 	};
 
 	if (!copier_there(copier))

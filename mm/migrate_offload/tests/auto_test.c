@@ -43,13 +43,13 @@ static void auto_cost(struct mo_engine *engine, size_t bytes, u64 us)
 	int i;
 
 	for (i = 0; i < 40; i++)
-		mo_auto_note(engine, 0, 0, bytes, us * NSEC_PER_USEC,
+		mo_auto_note(engine, 0, 0, bytes, bytes, us * NSEC_PER_USEC,
 			     us * NSEC_PER_USEC);
 }
 
 static int auto_choice(struct mo_node *node, size_t bytes)
 {
-	return mo_policy_choose(node, 0, bytes);
+	return mo_policy_choose(node, 0, bytes, bytes);
 }
 
 /* First the CPU, then each engine, is seen a few times; then it is decided. */
@@ -63,15 +63,15 @@ static void auto_learns(struct kunit *test)
 
 	for (i = 0; i < 3; i++) {
 		KUNIT_EXPECT_EQ(test, MO_CHOICE_CPU, auto_choice(node, SZ_1M));
-		mo_auto_note(mo_cpu_engine, 0, 0, SZ_1M, 100 * us, 100 * us);
+		mo_auto_note(mo_cpu_engine, 0, 0, SZ_1M, SZ_1M, 100 * us, 100 * us);
 	}
 	for (i = 0; i < 3; i++) {
 		KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_1M));
-		mo_auto_note(a->mo, 0, 0, SZ_1M, 60 * us, 10 * us);
+		mo_auto_note(a->mo, 0, 0, SZ_1M, SZ_1M, 60 * us, 10 * us);
 	}
 	for (i = 0; i < 3; i++) {
 		KUNIT_EXPECT_EQ(test, 1, auto_choice(node, SZ_1M));
-		mo_auto_note(b->mo, 0, 0, SZ_1M, 50 * us, 10 * us);
+		mo_auto_note(b->mo, 0, 0, SZ_1M, SZ_1M, 50 * us, 10 * us);
 	}
 	KUNIT_EXPECT_EQ(test, 1, auto_choice(node, SZ_1M));
 
@@ -91,14 +91,14 @@ static void auto_pays_for_lessons(struct kunit *test)
 
 	auto_cost(mo_cpu_engine, SZ_1M, 100);
 	KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_1M));
-	mo_auto_note(fake->mo, 0, 0, SZ_1M, NSEC_PER_MSEC, NSEC_PER_MSEC);
+	mo_auto_note(fake->mo, 0, 0, SZ_1M, SZ_1M, NSEC_PER_MSEC, NSEC_PER_MSEC);
 	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choice(node, SZ_1M));
 
 	/* Each costs 900 us more, of which 1/128 may be lost. */
 	for (i = 0; i < 10000; i++) {
 		if (auto_choice(node, SZ_1M))
 			continue;
-		mo_auto_note(fake->mo, 0, 0, SZ_1M, NSEC_PER_MSEC, 0);
+		mo_auto_note(fake->mo, 0, 0, SZ_1M, SZ_1M, NSEC_PER_MSEC, 0);
 		tries++;
 	}
 	KUNIT_EXPECT_GE(test, tries, 4);
@@ -145,16 +145,16 @@ static void auto_forgives_once(struct kunit *test)
 	auto_cost(fake->mo, SZ_1M, 95);
 	KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_1M));
 	for (i = 0; i < 20; i++) {
-		mo_auto_note(fake->mo, 0, 0, SZ_1M, NSEC_PER_SEC, 0);
+		mo_auto_note(fake->mo, 0, 0, SZ_1M, SZ_1M, NSEC_PER_SEC, 0);
 		KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_1M));
-		mo_auto_note(fake->mo, 0, 0, SZ_1M, 95 * NSEC_PER_USEC, 0);
+		mo_auto_note(fake->mo, 0, 0, SZ_1M, SZ_1M, 95 * NSEC_PER_USEC, 0);
 		KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_1M));
-		mo_auto_note(fake->mo, 0, 0, SZ_1M, 95 * NSEC_PER_USEC, 0);
+		mo_auto_note(fake->mo, 0, 0, SZ_1M, SZ_1M, 95 * NSEC_PER_USEC, 0);
 	}
 	auto_cost(fake->mo, SZ_1M, 200);
 	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choice(node, SZ_1M));
 	/* Nor does one good sample. */
-	mo_auto_note(fake->mo, 0, 0, SZ_1M, 1, 1);
+	mo_auto_note(fake->mo, 0, 0, SZ_1M, SZ_1M, 1, 1);
 	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choice(node, SZ_1M));
 }
 
@@ -174,7 +174,7 @@ static void auto_looks_now_and_then(struct kunit *test)
 		if (choice)
 			continue;
 		tries++;
-		mo_auto_note(fake->mo, 0, 0, SZ_1M, 10 * NSEC_PER_USEC, 0);
+		mo_auto_note(fake->mo, 0, 0, SZ_1M, SZ_1M, 10 * NSEC_PER_USEC, 0);
 	}
 	KUNIT_EXPECT_EQ(test, 20, tries);
 	KUNIT_EXPECT_GT(test, cpu, 0);
@@ -212,13 +212,13 @@ static void auto_has_a_goal(struct kunit *test)
 
 	auto_cost(mo_cpu_engine, SZ_1M, 100);
 	for (i = 0; i < 40; i++)
-		mo_auto_note(fake->mo, 0, 0, SZ_1M, 180 * NSEC_PER_USEC,
+		mo_auto_note(fake->mo, 0, 0, SZ_1M, SZ_1M, 180 * NSEC_PER_USEC,
 			     10 * NSEC_PER_USEC);
 	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choice(node, SZ_1M));
 	KUNIT_ASSERT_EQ(test, 0, mo_auto_set_goal(node, "cpu"));
 	KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_1M));
 	for (i = 0; i < 40; i++)
-		mo_auto_note(fake->mo, 0, 0, SZ_1M, 220 * NSEC_PER_USEC,
+		mo_auto_note(fake->mo, 0, 0, SZ_1M, SZ_1M, 220 * NSEC_PER_USEC,
 			     10 * NSEC_PER_USEC);
 	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choice(node, SZ_1M));
 }
@@ -250,6 +250,120 @@ static void auto_parses_goals(struct kunit *test)
 	snprintf(expected, sizeof(expected), "[%s]",
 		 param->err ? "time" : param->text);
 	KUNIT_EXPECT_NOT_NULL(test, strstr(folio_address(page), expected));
+}
+
+/* What was left to the CPU is, without another thought, until something changes. */
+static void auto_remembers(struct kunit *test)
+{
+	struct fake_engine *fake = auto_engine(test, "fake");
+	struct mo_node *node = auto_node(test, "fake");
+
+	auto_cost(mo_cpu_engine, SZ_4K, 1);
+	auto_cost(fake->mo, SZ_4K, 2);
+	auto_cost(mo_cpu_engine, SZ_1M, 100);
+	auto_cost(fake->mo, SZ_1M, 50);
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choice(node, SZ_4K));
+	KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_1M));
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choice(node, SZ_4K));
+	KUNIT_EXPECT_EQ(test, 3, node->auto_since);
+
+	/* It costs less. */
+	auto_cost(fake->mo, SZ_4K, 0);
+	KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_4K));
+	auto_cost(fake->mo, SZ_4K, 2);
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choice(node, SZ_4K));
+
+	/* Another goal, another size, out of service, and back: as if it were new. */
+	KUNIT_ASSERT_EQ(test, 0, mo_auto_set_goal(node, "cpu"));
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choice(node, SZ_4K));
+	KUNIT_ASSERT_EQ(test, 0, mo_policy_set_min_bytes(node, "8K"));
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_SMALL, auto_choice(node, SZ_4K));
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_SMALL, auto_choice(node, SZ_4K));
+	KUNIT_ASSERT_EQ(test, 0, mo_policy_set_min_bytes(node, "auto"));
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choice(node, SZ_4K));
+	mo_engine_fail(fake->mo, "test");
+	mo_auto_changed(node);
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_NOBODY, auto_choice(node, SZ_4K));
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_NOBODY, auto_choice(node, SZ_4K));
+	KUNIT_ASSERT_EQ(test, 0, fake_reset(fake));
+	KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_4K));
+}
+
+/*
+ * More than a part, of small folios: by what a part costs, and no engine has it
+ * at once.
+ */
+static void auto_wants_parts(struct kunit *test)
+{
+	const size_t part = MO_PART_PAGES * PAGE_SIZE, large = 8 * part;
+	struct fake_engine *fake = auto_engine(test, "fake");
+	struct mo_node *node = auto_node(test, "fake");
+	int i, tries = 0;
+
+	/* What the CPU costs is told by any number of folios. */
+	for (i = 0; i < 3; i++) {
+		KUNIT_EXPECT_EQ(test, MO_CHOICE_CPU,
+				mo_policy_choose(node, 0, large, PAGE_SIZE));
+		mo_auto_note(mo_cpu_engine, 0, 0, large, PAGE_SIZE,
+			     800 * NSEC_PER_USEC, 0);
+	}
+	KUNIT_EXPECT_EQ(test, 0, auto_choice(node, part));
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_LARGE,
+			mo_policy_choose(node, 0, large, PAGE_SIZE));
+	auto_cost(fake->mo, part, 90);
+	KUNIT_EXPECT_EQ(test, 0, auto_choice(node, part));
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_LARGE,
+			mo_policy_choose(node, 0, large, PAGE_SIZE));
+	/* A part goes on to the end of its last folio. */
+	auto_cost(mo_cpu_engine, part + SZ_64K - PAGE_SIZE, 125);
+	auto_cost(fake->mo, part + SZ_64K - PAGE_SIZE, 110);
+	KUNIT_EXPECT_EQ(test, 0,
+			mo_policy_choose(node, 0, part + SZ_64K - PAGE_SIZE,
+					 SZ_64K));
+
+	auto_cost(fake->mo, part, 110);
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choice(node, part));
+	/* When it is to be tried again, with a part. */
+	for (i = 0; i < 1000 && !tries; i++) {
+		int choice = mo_policy_choose(node, 0, large, PAGE_SIZE);
+
+		if (choice == MO_CHOICE_LARGE)
+			tries += !auto_choice(node, part);
+		else
+			KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, choice);
+	}
+	KUNIT_EXPECT_EQ(test, 1, tries);
+	KUNIT_EXPECT_GT(test, i, 32);
+}
+
+/* How many pages come next: few for engines, all that there are for the CPU. */
+static void auto_says_how_many(struct kunit *test)
+{
+	const size_t part = MO_PART_PAGES * PAGE_SIZE;
+	struct fake_engine *fake = auto_engine(test, "fake");
+	struct fixture_pairs *pairs = fixture_pairs(test);
+
+	fixture_enable(test, fake->mo);
+	auto_node(test, "fake");
+	fixture_pairs_fill(test, pairs, 2 * MO_PART_PAGES, 0);
+
+	/* The CPU's cost is asked for; what engines cost is, in parts. */
+	fixture_pairs_begin(pairs, MR_SYSCALL);
+	KUNIT_EXPECT_EQ(test, MIGRATE_OFFLOAD_ALONE, pairs->begun);
+	KUNIT_EXPECT_EQ(test, MO_PART_PAGES, pairs->next_pages);
+	fixture_pairs_end(pairs);
+
+	auto_cost(mo_cpu_engine, part, 100);
+	auto_cost(fake->mo, part, 50);
+	fixture_pairs_begin(pairs, MR_SYSCALL);
+	KUNIT_EXPECT_EQ(test, MIGRATE_OFFLOAD_NONE, pairs->begun);
+	KUNIT_EXPECT_EQ(test, MO_PART_PAGES, pairs->next_pages);
+	KUNIT_EXPECT_EQ(test, 0, fake->submits);
+
+	auto_cost(fake->mo, part, 200);
+	fixture_pairs_begin(pairs, MR_SYSCALL);
+	KUNIT_EXPECT_EQ(test, MIGRATE_OFFLOAD_NONE, pairs->begun);
+	KUNIT_EXPECT_EQ(test, INT_MAX, pairs->next_pages);
 }
 
 /* What is left to the CPU is counted, and not looked at. */
@@ -331,6 +445,9 @@ static struct kunit_case auto_test_cases[] = {
 	KUNIT_CASE(auto_sees_queues),
 	KUNIT_CASE(auto_has_a_goal),
 	KUNIT_CASE_PARAM(auto_parses_goals, goal_gen_params),
+	KUNIT_CASE(auto_remembers),
+	KUNIT_CASE(auto_wants_parts),
+	KUNIT_CASE(auto_says_how_many),
 	KUNIT_CASE(auto_declines),
 	KUNIT_CASE(auto_measures),
 	{}

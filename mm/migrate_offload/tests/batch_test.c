@@ -389,6 +389,7 @@ static void batch_takes_pieces(struct kunit *test)
 		piece = mo_whole(src, dst);
 		piece.offset = offset;
 		piece.bytes = SZ_512K;
+		piece.ends = offset == SZ_2M - SZ_512K;
 		pair = mo_batch_add(batch->mo, &piece);
 		KUNIT_ASSERT_NOT_NULL(test, pair);
 		mo_batch_seal(batch->mo);

@@ -302,7 +302,8 @@ static void carry_refuses_device_memory(struct kunit *test)
 	dst->private = NULL;
 
 	fixture_node_stats(&before);
-	KUNIT_EXPECT_FALSE(test, migrate_offload_begin(&srcs, &dsts, MR_SYSCALL));
+	KUNIT_EXPECT_FALSE(test, migrate_offload_begin(&srcs, &dsts, MR_SYSCALL,
+						       NULL));
 	KUNIT_EXPECT_NULL(test, dst->private);
 	fixture_node_stats_since(test, &before, &node);
 	KUNIT_EXPECT_EQ(test, 1, node.offered);
@@ -347,7 +348,8 @@ static void carry_refuses_unfit_folios(struct kunit *test)
 		src->mapping = (void *)PAGE_MAPPING_MOVABLE;
 
 	fixture_node_stats(&before);
-	KUNIT_EXPECT_FALSE(test, migrate_offload_begin(&srcs, &dsts, MR_SYSCALL));
+	KUNIT_EXPECT_FALSE(test, migrate_offload_begin(&srcs, &dsts, MR_SYSCALL,
+						       NULL));
 	if (*why == MO_REFUSED_WRITEBACK)
 		folio_test_clear_writeback(src);
 	else

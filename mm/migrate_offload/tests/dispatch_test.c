@@ -931,13 +931,13 @@ static void dispatch_tells_what_may_overlap(struct kunit *test)
 
 	/* It has not copied as much yet; then it is fast, then slow. */
 	WRITE_ONCE(fake->mo->mib_ns, 0);
-	KUNIT_EXPECT_EQ(test, MIGRATE_OFFLOAD_ALONE,
+	KUNIT_EXPECT_EQ(test, MIGRATE_OFFLOAD_COPIED,
 			dispatch_outcome(test, 1, order + 1));
 	WRITE_ONCE(fake->mo->mib_ns, mo_cpu_mib_ns / 2);
 	KUNIT_EXPECT_EQ(test, MIGRATE_OFFLOAD_OVERLAP,
 			dispatch_outcome(test, 1, order + 1));
 	WRITE_ONCE(fake->mo->mib_ns, mo_cpu_mib_ns / 2 + 1);
-	KUNIT_EXPECT_EQ(test, MIGRATE_OFFLOAD_ALONE,
+	KUNIT_EXPECT_EQ(test, MIGRATE_OFFLOAD_COPIED,
 			dispatch_outcome(test, 1, order + 1));
 
 	/* Nobody copies, or somebody has. */
@@ -947,6 +947,35 @@ static void dispatch_tells_what_may_overlap(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, mo_policy_set_engines(mo_node(0), "cpu"));
 	KUNIT_EXPECT_EQ(test, MIGRATE_OFFLOAD_ALONE,
 			dispatch_outcome(test, 1, 0));
+}
+
+/* Before others are unmapped: all have ended, and are moved later. */
+static void dispatch_settles(struct kunit *test)
+{
+	struct fake_engine *fake = dispatch_engine(test, 0);
+	struct fixture_pairs *pairs = fixture_pairs(test);
+	struct mo_node_stats before, stats;
+	unsigned int i;
+
+	fake->fail_extent = 1;
+	fixture_pairs_fill(test, pairs, 4, 0);
+	fixture_node_stats(&before);
+	KUNIT_ASSERT_EQ(test, MIGRATE_OFFLOAD_OVERLAP,
+			fixture_pairs_begin(pairs, MR_SYSCALL));
+	migrate_offload_settle(&pairs->dsts);
+	fixture_node_stats_since(test, &before, &stats);
+	KUNIT_EXPECT_EQ(test, 3, stats.copied_engine);
+	KUNIT_EXPECT_EQ(test, 1, stats.failed);
+	/* No second time. */
+	migrate_offload_settle(&pairs->dsts);
+	for (i = 0; i < 4; i++) {
+		KUNIT_EXPECT_EQ(test, 0, fixture_pairs_wait(pairs, i));
+		KUNIT_EXPECT_EQ(test, i != 1, fixture_pairs_copied(pairs, i));
+	}
+	fixture_pairs_end(pairs);
+	fixture_node_stats_since(test, &before, &stats);
+	KUNIT_EXPECT_EQ(test, 3, stats.copied_engine);
+	KUNIT_EXPECT_EQ(test, 1, stats.failed);
 }
 
 /* All batches are in flight: the next engine of the list, then the CPU. */
@@ -1010,15 +1039,13 @@ static void switching_free(void *data)
 	flush_work(&s->work);
 }
 
-/* Is nobody allowed to offer any more? A refusal would be counted. */
-static bool dispatch_is_closed(struct fixture_pairs *pairs)
+/* Is migration offload being disabled, so that nothing new is begun? */
+static bool dispatch_is_closed(void)
 {
-	struct mo_node_stats before, after;
-
-	fixture_node_stats(&before);
-	fixture_pairs_begin(pairs, MR_SYSCALL);
-	fixture_node_stats(&after);
-	return before.offered == after.offered;
+	if (!mo_offer_begin())
+		return true;
+	mo_offer_end();
+	return false;
 }
 
 /* Disabling waits for what is under way; what comes meanwhile is not offered. */
@@ -1026,7 +1053,6 @@ static void dispatch_is_disabled_in_flight(struct kunit *test)
 {
 	struct fake_engine *fake = dispatch_engine(test, 0);
 	struct mo_node_stats before, node;
-	struct fixture_pairs *pairs;
 	struct migration *m, *other;
 	struct switching *s;
 
@@ -1038,18 +1064,14 @@ static void dispatch_is_disabled_in_flight(struct kunit *test)
 							   s));
 	other = migration_of_file(test, 4);
 	m = migration_of_file(test, 8);
-	pairs = fixture_pairs(test);
-	fixture_pairs_fill(test, pairs, 1, 0);
 
 	fixture_node_stats(&before);
 	fake->hold = true;
 	migrate_async(test, m);
 	fake_wait(test, fake, READ_ONCE(fake->nr_held) == 1);
-	/* So that asking whether it is closed submits nothing. */
-	KUNIT_ASSERT_EQ(test, 0, mo_policy_set_reasons(mo_node(0), "none"));
-	KUNIT_EXPECT_FALSE(test, dispatch_is_closed(pairs));
+	KUNIT_EXPECT_FALSE(test, dispatch_is_closed());
 	queue_work(system_unbound_wq, &s->work);
-	fake_wait(test, fake, dispatch_is_closed(pairs) || (msleep(1), false));
+	fake_wait(test, fake, dispatch_is_closed() || (msleep(1), false));
 	KUNIT_EXPECT_FALSE(test, completion_done(&s->done));
 	KUNIT_EXPECT_FALSE(test, completion_done(&m->done));
 	migrate(test, other);
@@ -1066,7 +1088,6 @@ static void dispatch_is_disabled_in_flight(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 8, node.copied_engine);
 
 	/* And on again. */
-	KUNIT_ASSERT_EQ(test, 0, mo_policy_set_reasons(mo_node(0), "all"));
 	fake->hold = false;
 	mo_set_enabled(true);
 	migrate(test, other);
@@ -1220,6 +1241,7 @@ static struct kunit_case dispatch_test_cases[] = {
 	KUNIT_CASE(dispatch_sorts_by_limits),
 	KUNIT_CASE(dispatch_fills_batches),
 	KUNIT_CASE(dispatch_tells_what_may_overlap),
+	KUNIT_CASE(dispatch_settles),
 	KUNIT_CASE(dispatch_goes_on_when_busy),
 	KUNIT_CASE(dispatch_is_disabled_in_flight),
 	KUNIT_CASE(dispatch_survives_unregistering),

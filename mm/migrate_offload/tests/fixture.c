@@ -248,7 +248,8 @@ enum migrate_offload fixture_pairs_begin(struct fixture_pairs *pairs,
 					 int reason)
 {
 	memset(pairs->waited, 0, sizeof(pairs->waited));
-	pairs->begun = migrate_offload_begin(&pairs->srcs, &pairs->dsts, reason);
+	pairs->begun = migrate_offload_begin(&pairs->srcs, &pairs->dsts, reason,
+					     &pairs->next_pages);
 	return pairs->begun;
 }
 

@@ -145,7 +145,7 @@ KUNIT_ARRAY_PARAM(ends, ends_params, ends_desc);
  * A folio is what its parts are, and counts once. When it has been waited for,
  * no engine has it any more but those that keep it in quarantine.
  */
-static void join_folio_is_what_its_parts_are(struct kunit *test)
+static void join_check_parts(struct kunit *test, bool settle)
 {
 	const struct ends_param *param = test->param_value;
 	unsigned int stuck = (param->a == STUCK) + (param->b == STUCK);
@@ -159,6 +159,8 @@ static void join_folio_is_what_its_parts_are(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, fixture_pairs_begin(join.pairs, MR_SYSCALL));
 	KUNIT_EXPECT_EQ(test, 1, join.a->submits);
 	KUNIT_EXPECT_EQ(test, 1, join.b->submits);
+	if (settle)
+		migrate_offload_settle(&join.pairs->dsts);
 	KUNIT_EXPECT_EQ(test, param->result, fixture_pairs_wait(join.pairs, 0));
 	KUNIT_EXPECT_EQ(test, param->copied,
 			fixture_pairs_copied(join.pairs, 0));
@@ -194,6 +196,17 @@ static void join_folio_is_what_its_parts_are(struct kunit *test)
 			atomic_long_read(&join.a->mo->quarantined_pages));
 	KUNIT_EXPECT_EQ(test, 0,
 			atomic_long_read(&join.b->mo->quarantined_pages));
+}
+
+static void join_folio_is_what_its_parts_are(struct kunit *test)
+{
+	join_check_parts(test, false);
+}
+
+/* The same, if it is moved later than it was waited for. */
+static void join_settles_parts(struct kunit *test)
+{
+	join_check_parts(test, true);
 }
 
 /* What is known of engines, and how 2 MiB are split between them. */
@@ -423,6 +436,7 @@ static void join_waits_for_its_turn(struct kunit *test)
 
 static struct kunit_case join_test_cases[] = {
 	KUNIT_CASE_PARAM(join_folio_is_what_its_parts_are, ends_gen_params),
+	KUNIT_CASE_PARAM(join_settles_parts, ends_gen_params),
 	KUNIT_CASE_PARAM(join_splits_by_speed, split_gen_params),
 	KUNIT_CASE(join_slow_engine_is_asked_again),
 	KUNIT_CASE(join_is_for_large_folios),

@@ -472,6 +472,12 @@ static void policy_shows_what_is_there(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL(test, strstr(page, " fakeA fakeB [none]\n"));
 }
 
+static void policy_expect_parts(struct kunit *test, int first, int pages)
+{
+	KUNIT_EXPECT_EQ(test, first, __migrate_offload_first_pages);
+	KUNIT_EXPECT_EQ(test, pages, mo_part_pages);
+}
+
 /* While unmapping, no less is offered than those chosen would take. */
 static void policy_parts_are_large_enough(struct kunit *test)
 {
@@ -487,19 +493,19 @@ static void policy_parts_are_large_enough(struct kunit *test)
 	fake = fake_register(test, &info);
 
 	KUNIT_ASSERT_EQ(test, 0, mo_policy_set_engines(node, "small"));
-	KUNIT_EXPECT_EQ(test, MO_PART_PAGES, __migrate_offload_part_pages);
+	policy_expect_parts(test, MO_FIRST_PAGES, MO_PART_PAGES);
 	KUNIT_ASSERT_EQ(test, 0, mo_policy_set_engines(node, "small,large"));
-	KUNIT_EXPECT_EQ(test, 100, __migrate_offload_part_pages);
+	policy_expect_parts(test, 100, 100);
 	KUNIT_ASSERT_EQ(test, 0, mo_policy_set_min_bytes(node, "4K"));
-	KUNIT_EXPECT_EQ(test, MO_PART_PAGES, __migrate_offload_part_pages);
+	policy_expect_parts(test, MO_FIRST_PAGES, MO_PART_PAGES);
 	KUNIT_ASSERT_EQ(test, 0, mo_policy_set_min_bytes(node, "1M"));
-	KUNIT_EXPECT_EQ(test, SZ_1M / PAGE_SIZE, __migrate_offload_part_pages);
+	policy_expect_parts(test, SZ_1M / PAGE_SIZE, SZ_1M / PAGE_SIZE);
 	KUNIT_ASSERT_EQ(test, 0, mo_policy_set_min_bytes(node, "1G"));
-	KUNIT_EXPECT_EQ(test, MO_BATCH_FOLIOS, __migrate_offload_part_pages);
+	policy_expect_parts(test, MO_BATCH_FOLIOS, MO_BATCH_FOLIOS);
 	KUNIT_ASSERT_EQ(test, 0, mo_policy_set_min_bytes(node, "auto"));
-	KUNIT_EXPECT_EQ(test, 100, __migrate_offload_part_pages);
+	policy_expect_parts(test, 100, 100);
 	fake_unregister(test, fake);
-	KUNIT_EXPECT_EQ(test, MO_PART_PAGES, __migrate_offload_part_pages);
+	policy_expect_parts(test, MO_FIRST_PAGES, MO_PART_PAGES);
 }
 
 static struct kunit_case policy_test_cases[] = {

@@ -9,7 +9,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 build=$root/build
 cache=${XDG_CACHE_HOME:-~/.cache}/migrate-offload
 base=${BASE:-6.12}
-stages=(check kunit selftest own stress bench demo)
+# In the order in which they are run. When time is limited the last ones may not be.
+stages=(check kunit selftest demo stress own bench series kunit-amdgpu selftest-rest)
 
 # Our own make's options and variables are not for the kernel's make.
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
@@ -90,11 +91,14 @@ need_packages() {
 
 use_ccache() { ! command -v ccache > /dev/null || export CC=${CC:-ccache gcc}; }
 
-# stage_result STAGE PASSED FAILED SKIPPED: for test.sh to add up.
+# Until DEADLINE, in seconds since the epoch, if there is one.
+seconds_left() { echo $((${DEADLINE:-2000000000000} - $(date +%s))); }
+
+# stage_result STAGE PASSED FAILED SKIPPED: for test.sh to add up, under its name.
 stage_result() {
 	mkdir -p "$build/results"
-	printf '%d %d %d\n' "$2" "$3" "$4" > "$build/results/$1"
-	printf '%s: %d passed, %d failed, %d skipped\n' "$@"
+	printf '%d %d %d\n' "$2" "$3" "$4" > "$build/results/${STAGE:-$1}"
+	printf '%s: %d passed, %d failed, %d skipped\n' "${STAGE:-$1}" "${@:2}"
 	[ "$3" = 0 ] && [ "$2" != 0 ]
 }
 

@@ -14,8 +14,9 @@
  *   8  read    instructions executed so far, the low half
  *  12  read    and the high half, of the same moment
  *
- * A list is a number of copies, then for each of them source, destination and
- * length, all of 64 bits, little endian. What is not memory is passed over.
+ * A list is a number of copies, the physical address of the first, and how many
+ * bytes it is from one to the next. A copy is source, destination and length. All
+ * of that has 64 bits, little endian. What is not memory is passed over.
  */
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
@@ -36,6 +37,12 @@ struct CopierState {
     uint32_t iobase;
     uint32_t low;           /* of the list's address */
     uint32_t high;          /* of the instructions read last */
+};
+
+struct copier_list {
+    uint64_t nr;
+    uint64_t first;
+    uint64_t stride;
 };
 
 struct copier_copy {
@@ -74,15 +81,17 @@ static void copier_copy(uint64_t src, uint64_t dst, uint64_t len)
     }
 }
 
-static void copier_run(uint64_t list)
+static void copier_run(uint64_t addr)
 {
+    struct copier_list list = { 0 };
     struct copier_copy copy;
-    uint64_t nr = 0;
+    uint64_t nr;
 
-    cpu_physical_memory_read(list, &nr, sizeof(nr));
-    nr = le64_to_cpu(nr);
-    for (list += sizeof(nr); nr; nr--, list += sizeof(copy)) {
-        cpu_physical_memory_read(list, &copy, sizeof(copy));
+    cpu_physical_memory_read(addr, &list, sizeof(list));
+    addr = le64_to_cpu(list.first);
+    for (nr = le64_to_cpu(list.nr); nr; nr--) {
+        cpu_physical_memory_read(addr, &copy, sizeof(copy));
+        addr += le64_to_cpu(list.stride);
         copier_copy(le64_to_cpu(copy.src), le64_to_cpu(copy.dst),
                     le64_to_cpu(copy.len));
     }
