@@ -255,15 +255,16 @@ static bool mo_auto_asks(const struct mo_node *node, struct mo_engine *engine,
 
 /*
  * Should time be spent on finding out what costs @extra ns more than what is
- * known to be best? Then it is paid for.
+ * known to be best? Then it is paid for, if that is to be @now.
  */
-static bool mo_auto_pays(struct mo_node *node, u64 extra)
+static bool mo_auto_pays(struct mo_node *node, u64 extra, bool now)
 {
 	u64 credit = READ_ONCE(node->auto_credit);
 
 	if (extra > credit)
 		return false;
-	WRITE_ONCE(node->auto_credit, credit - extra);
+	if (now)
+		WRITE_ONCE(node->auto_credit, credit - extra);
 	return true;
 }
 
@@ -294,7 +295,7 @@ static int mo_auto_try(struct mo_node *node, int best, u64 best_ns, int src,
 	WRITE_ONCE(node->auto_turn, turn + 1);
 
 	estimate = mo_estimate(engine, src, node->nid, bytes);
-	if (!mo_auto_pays(node, estimate.ns - min(estimate.ns, best_ns)))
+	if (!mo_auto_pays(node, estimate.ns - min(estimate.ns, best_ns), true))
 		return best;
 	return choice;
 }
@@ -321,21 +322,22 @@ static bool mo_auto_declined(struct mo_node *node, int src, bool freed,
 	if (READ_ONCE(last->choice) != MO_CHOICE_SLOWER)
 		return true;
 	since = READ_ONCE(node->auto_since);
-	if (since >= MO_TRY_EVERY)
+	if (since >= MO_TRY_EVERY ||
+	    READ_ONCE(node->auto_credit) >= READ_ONCE(last->until))
 		return false;
 	WRITE_ONCE(node->auto_since, since + 1);
 	mo_auto_earn(node, READ_ONCE(last->earned));
 	return true;
 }
 
-static void mo_auto_note_decline(struct mo_node *node, int src, bool freed,
-				 struct mo_decline *last, u64 earned,
-				 enum mo_choice choice)
+static void mo_auto_note_decline(struct mo_node *node, struct mo_decline *last,
+				 const struct mo_decline *new)
 {
-	WRITE_ONCE(last->src, src);
-	WRITE_ONCE(last->freed, freed);
-	WRITE_ONCE(last->earned, min_t(u64, earned, U32_MAX));
-	WRITE_ONCE(last->choice, choice);
+	WRITE_ONCE(last->src, new->src);
+	WRITE_ONCE(last->freed, new->freed);
+	WRITE_ONCE(last->choice, new->choice);
+	WRITE_ONCE(last->earned, new->earned);
+	WRITE_ONCE(last->until, new->until);
 	WRITE_ONCE(last->changes, READ_ONCE(node->auto_changes));
 }
 
@@ -345,6 +347,11 @@ static int mo_auto_choose_part(struct mo_node *node, int src, size_t bytes,
 {
 	struct mo_decline *last = &node->auto_declines[mo_size_class(bytes)];
 	bool freed = mo_wants_cpu_freed(node), asked = false, lasting = true;
+	struct mo_decline new = {
+		.src = src,
+		.freed = freed,
+		.until = U64_MAX,
+	};
 	struct mo_estimate cpu = {}, best = {}, estimate;
 	int i, choice = MO_CHOICE_NOBODY;
 	struct mo_engine *engine;
@@ -377,9 +384,9 @@ static int mo_auto_choose_part(struct mo_node *node, int src, size_t bytes,
 		if (estimate.samples < MO_COST_SAMPLES) {
 			/* The first one is not known to cost anything. */
 			if (!estimate.samples || estimate.ns <= 2 * cpu.ns ||
-			    mo_auto_pays(node, estimate.ns - cpu.ns))
+			    mo_auto_pays(node, estimate.ns - cpu.ns, !large))
 				return i;
-			lasting = false;
+			new.until = min(new.until, estimate.ns - cpu.ns);
 			continue;
 		}
 		if (freed && estimate.ns <= MO_CPU_GOAL_SLOWER * cpu.ns ?
@@ -389,9 +396,11 @@ static int mo_auto_choose_part(struct mo_node *node, int src, size_t bytes,
 			choice = i;
 		}
 	}
-	if (choice < 0 && lasting)
-		mo_auto_note_decline(node, src, freed, last,
-				     best.ns / MO_TRY_SHARE, choice);
+	if (choice < 0 && lasting) {
+		new.choice = choice;
+		new.earned = min_t(u64, best.ns / MO_TRY_SHARE, U32_MAX);
+		mo_auto_note_decline(node, last, &new);
+	}
 	if (!asked)
 		return choice;
 	mo_auto_earn(node, best.ns / MO_TRY_SHARE);

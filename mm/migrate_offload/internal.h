@@ -308,6 +308,7 @@ struct mo_decline {
 	bool freed;
 	enum mo_choice choice;
 	u32 earned;			/* by such an offer, in ns */
+	u64 until;			/* auto_credit is that: for a lesson */
 };
 
 /* A node's policy. Set up when its memory first comes online, then kept. */

@@ -89,19 +89,25 @@ unsigned long mo_channel_speed(const struct mo_channel *channel)
 static void mo_stripe_weigh(struct mo_batch *batch)
 {
 	struct mo_engine *engine = batch->engine;
-	unsigned long fastest = ULONG_MAX, weight, sum = 0;
-	unsigned int i, nr = 0, average = MO_FULL_WEIGHT;
+	unsigned long fastest = ULONG_MAX, slowest = 0, weight, sum = 0;
+	unsigned int i, nr = 0, average;
 
 	for (i = 0; i < engine->nr_channels; i++) {
 		struct mo_share *share = &batch->shares[i];
 
 		share->cost = mo_channel_cost(&engine->channels[i]);
 		share->queued = atomic_long_read(&engine->channels[i].queued);
+		share->weight = MO_FULL_WEIGHT;
 		share->bytes = 0;
 		share->chosen = false;
-		if (share->cost)
-			fastest = min(fastest, share->cost);
+		if (!share->cost)
+			continue;
+		fastest = min(fastest, share->cost);
+		slowest = max(slowest, share->cost);
 	}
+	/* Mostly all are alike. */
+	if (!slowest || fastest * MO_FULL_WEIGHT / slowest >= MO_ALIKE_WEIGHT)
+		return;
 	for (i = 0; i < engine->nr_channels; i++) {
 		struct mo_share *share = &batch->shares[i];
 
@@ -114,8 +120,7 @@ static void mo_stripe_weigh(struct mo_batch *batch)
 		sum += weight;
 		nr++;
 	}
-	if (nr)
-		average = sum / nr;
+	average = sum / nr;
 	for (i = 0; i < engine->nr_channels; i++)
 		if (!batch->shares[i].cost)
 			batch->shares[i].weight = average;

@@ -150,6 +150,12 @@ static void migrate_map_end(struct migrate_map *map, bool mark)
 	}
 }
 
+/* Coherent devices need none, until the first of their mappings bounces. */
+static bool migrate_map_may_need_sync(struct migrate_map_device *md)
+{
+	return !md->coherent || dma_dev_need_sync(md->dev);
+}
+
 /* Coherent devices need no sync of anything, but for what has bounced. */
 static bool migrate_map_bounced(struct migrate_map_device *md,
 				struct scatterlist *sgl, unsigned int nents)
@@ -157,8 +163,7 @@ static bool migrate_map_bounced(struct migrate_map_device *md,
 	struct scatterlist *sg;
 	unsigned int i;
 
-	/* Until the first mapping of the device bounces, none need be looked at. */
-	if (!md->coherent || !dma_dev_need_sync(md->dev))
+	if (!md->coherent || !migrate_map_may_need_sync(md))
 		return false;
 	for_each_sg(sgl, sg, nents, i)
 		if (dma_need_sync(md->dev, sg_dma_address(sg)))
@@ -254,12 +259,15 @@ EXPORT_SYMBOL_NS_GPL(migrate_map_batch, MIGRATE_ENGINES);
  */
 void migrate_unmap_batch(struct migrate_map_device *md, struct migrate_map *map)
 {
+	unsigned long attrs = MAP_ATTRS;
+
 	if (!map->nr)
 		return;
-	dma_unmap_sg_attrs(md->dev, map->dst, map->nr, DMA_FROM_DEVICE,
-			   MAP_ATTRS);
-	dma_unmap_sg_attrs(md->dev, map->src, map->nr, DMA_TO_DEVICE,
-			   MAP_ATTRS);
+	/* It would look at each extent, and do nothing. */
+	if (!migrate_map_may_need_sync(md))
+		attrs |= DMA_ATTR_SKIP_CPU_SYNC;
+	dma_unmap_sg_attrs(md->dev, map->dst, map->nr, DMA_FROM_DEVICE, attrs);
+	dma_unmap_sg_attrs(md->dev, map->src, map->nr, DMA_TO_DEVICE, attrs);
 	migrate_map_end(map, false);
 	map->nr = 0;
 }
