@@ -10,7 +10,8 @@
  * to any engine.
  *
  * Costs are kept per page, by engine, direction and size: what is latency
- * shows in small sizes, what is bandwidth in large ones. Each is the running
+ * shows in small sizes, what is bandwidth in large ones. Many small folios are
+ * not what one large folio is, so they are kept apart. Each cost is the running
  * average of medians of the last three samples: a single bad one is not seen
  * at all.
  *
@@ -59,7 +60,7 @@ struct mo_cost {
 };
 
 struct mo_costs {
-	struct mo_cost sizes[MO_NR_COST_CLASSES];
+	struct mo_cost sizes[MO_NR_FOLIO_CLASSES][MO_NR_COST_CLASSES];
 };
 
 static unsigned int mo_nr_directions(void)
@@ -111,11 +112,19 @@ unsigned int mo_size_class(size_t bytes)
 		     (order_base_2(units) + 1) / 2);
 }
 
+/* The last folio's size, @last, stands for those of all. */
+static unsigned int mo_folio_class(size_t last)
+{
+	if (last >= SZ_64K)
+		return 2;
+	return last >= SZ_16K;
+}
+
 static struct mo_cost *mo_cost(const struct mo_engine *engine, int src,
-			       int dst, size_t bytes)
+			       int dst, size_t bytes, size_t last)
 {
 	return &engine->costs[mo_direction(src, dst)]
-			.sizes[mo_size_class(bytes)];
+			.sizes[mo_folio_class(last)][mo_size_class(bytes)];
 }
 
 static u32 mo_per_page(u64 ns, size_t bytes)
@@ -166,7 +175,7 @@ void mo_auto_note(struct mo_engine *engine, int src, int dst, size_t bytes,
 		  size_t last, u64 ns, u64 cpu_ns)
 {
 	struct mo_cost *cost = mo_cost(engine, src, dst,
-				       mo_judged_bytes(bytes, last));
+				       mo_judged_bytes(bytes, last), last);
 	u32 samples = READ_ONCE(cost->samples);
 	u32 new = mo_per_page(ns, bytes), cpu = mo_per_page(cpu_ns, bytes);
 	u32 previous = READ_ONCE(cost->last[0]), typical;
@@ -204,9 +213,9 @@ static u64 mo_for_bytes(u32 per_page, size_t bytes)
 }
 
 static struct mo_estimate mo_estimate(struct mo_engine *engine, int src,
-				      int dst, size_t bytes)
+				      int dst, size_t bytes, size_t last)
 {
-	struct mo_cost *cost = mo_cost(engine, src, dst, bytes);
+	struct mo_cost *cost = mo_cost(engine, src, dst, bytes, last);
 	struct mo_estimate estimate = {
 		.ns = mo_for_bytes(READ_ONCE(cost->ns), bytes),
 		.cpu_ns = mo_for_bytes(READ_ONCE(cost->cpu_ns), bytes),
@@ -273,7 +282,7 @@ static bool mo_auto_pays(struct mo_node *node, u64 extra, bool now)
  * the last one is the CPU's.
  */
 static int mo_auto_try(struct mo_node *node, int best, u64 best_ns, int src,
-		       size_t bytes)
+		       size_t bytes, size_t last)
 {
 	unsigned int i, turn = READ_ONCE(node->auto_turn);
 	struct mo_estimate estimate;
@@ -294,7 +303,7 @@ static int mo_auto_try(struct mo_node *node, int best, u64 best_ns, int src,
 	}
 	WRITE_ONCE(node->auto_turn, turn + 1);
 
-	estimate = mo_estimate(engine, src, node->nid, bytes);
+	estimate = mo_estimate(engine, src, node->nid, bytes, last);
 	if (!mo_auto_pays(node, estimate.ns - min(estimate.ns, best_ns), true))
 		return best;
 	return choice;
@@ -312,41 +321,42 @@ static void mo_auto_earn(struct mo_node *node, u64 ns)
  * too much: is it as it was the last time?
  */
 static bool mo_auto_declined(struct mo_node *node, int src, bool freed,
-			     const struct mo_decline *last)
+			     const struct mo_decline *old)
 {
 	unsigned int since;
 
-	if (READ_ONCE(last->changes) != READ_ONCE(node->auto_changes) ||
-	    READ_ONCE(last->src) != src || READ_ONCE(last->freed) != freed)
+	if (READ_ONCE(old->changes) != READ_ONCE(node->auto_changes) ||
+	    READ_ONCE(old->src) != src || READ_ONCE(old->freed) != freed)
 		return false;
-	if (READ_ONCE(last->choice) != MO_CHOICE_SLOWER)
+	if (READ_ONCE(old->choice) != MO_CHOICE_SLOWER)
 		return true;
 	since = READ_ONCE(node->auto_since);
 	if (since >= MO_TRY_EVERY ||
-	    READ_ONCE(node->auto_credit) >= READ_ONCE(last->until))
+	    READ_ONCE(node->auto_credit) >= READ_ONCE(old->until))
 		return false;
 	WRITE_ONCE(node->auto_since, since + 1);
-	mo_auto_earn(node, READ_ONCE(last->earned));
+	mo_auto_earn(node, READ_ONCE(old->earned));
 	return true;
 }
 
-static void mo_auto_note_decline(struct mo_node *node, struct mo_decline *last,
+static void mo_auto_note_decline(struct mo_node *node, struct mo_decline *old,
 				 const struct mo_decline *new)
 {
-	WRITE_ONCE(last->src, new->src);
-	WRITE_ONCE(last->freed, new->freed);
-	WRITE_ONCE(last->choice, new->choice);
-	WRITE_ONCE(last->earned, new->earned);
-	WRITE_ONCE(last->until, new->until);
-	WRITE_ONCE(last->changes, READ_ONCE(node->auto_changes));
+	WRITE_ONCE(old->src, new->src);
+	WRITE_ONCE(old->freed, new->freed);
+	WRITE_ONCE(old->choice, new->choice);
+	WRITE_ONCE(old->earned, new->earned);
+	WRITE_ONCE(old->until, new->until);
+	WRITE_ONCE(old->changes, READ_ONCE(node->auto_changes));
 }
 
 /* Who is to copy @bytes from node @src to @node; a part, if they are @large. */
 static int mo_auto_choose_part(struct mo_node *node, int src, size_t bytes,
-			       bool large)
+			       size_t last, bool large)
 {
-	struct mo_decline *last = &node->auto_declines[mo_size_class(bytes)];
 	bool freed = mo_wants_cpu_freed(node), asked = false, lasting = true;
+	struct mo_decline *old = &node->auto_declines[mo_folio_class(last)]
+						     [mo_size_class(bytes)];
 	struct mo_decline new = {
 		.src = src,
 		.freed = freed,
@@ -357,8 +367,8 @@ static int mo_auto_choose_part(struct mo_node *node, int src, size_t bytes,
 	struct mo_engine *engine;
 	unsigned int since;
 
-	if (mo_auto_declined(node, src, freed, last))
-		return READ_ONCE(last->choice);
+	if (mo_auto_declined(node, src, freed, old))
+		return READ_ONCE(old->choice);
 
 	for (i = 0; i < MO_MAX_CHOICE; i++) {
 		engine = rcu_dereference(node->choice[i]);
@@ -372,14 +382,15 @@ static int mo_auto_choose_part(struct mo_node *node, int src, size_t bytes,
 		if (!asked) {
 			asked = true;
 			choice = MO_CHOICE_SLOWER;
-			cpu = mo_estimate(mo_cpu_engine, src, node->nid, bytes);
+			cpu = mo_estimate(mo_cpu_engine, src, node->nid, bytes,
+					  last);
 			best = cpu;
 			/* To begin with: is there anything to compare with? */
 			if (cpu.samples < MO_COST_SAMPLES)
 				return MO_CHOICE_CPU;
 		}
 
-		estimate = mo_estimate(engine, src, node->nid, bytes);
+		estimate = mo_estimate(engine, src, node->nid, bytes, last);
 		lasting &= !estimate.queued;
 		if (estimate.samples < MO_COST_SAMPLES) {
 			/* The first one is not known to cost anything. */
@@ -399,7 +410,7 @@ static int mo_auto_choose_part(struct mo_node *node, int src, size_t bytes,
 	if (choice < 0 && lasting) {
 		new.choice = choice;
 		new.earned = min_t(u64, best.ns / MO_TRY_SHARE, U32_MAX);
-		mo_auto_note_decline(node, last, &new);
+		mo_auto_note_decline(node, old, &new);
 	}
 	if (!asked)
 		return choice;
@@ -408,7 +419,8 @@ static int mo_auto_choose_part(struct mo_node *node, int src, size_t bytes,
 	if (since >= MO_TRY_EVERY)
 		/* With the next one, which is not too large then. */
 		return large ? MO_CHOICE_LARGE :
-			       mo_auto_try(node, choice, best.ns, src, bytes);
+			       mo_auto_try(node, choice, best.ns, src, bytes,
+					   last);
 	WRITE_ONCE(node->auto_since, since + 1);
 	return choice;
 }
@@ -423,8 +435,9 @@ int mo_auto_choose(struct mo_node *node, int src, size_t bytes, size_t last)
 	int choice;
 
 	choice = mo_auto_choose_part(node, src, mo_judged_bytes(bytes, last),
-				     large);
-	return large && choice >= 0 ? MO_CHOICE_LARGE : choice;
+				     last, large);
+	return large && (choice >= 0 || choice == MO_CHOICE_CPU) ?
+	       MO_CHOICE_LARGE : choice;
 }
 
 static const char * const mo_goal_names[MO_NR_GOALS] = {
@@ -456,37 +469,43 @@ ssize_t mo_auto_show_goal(struct mo_node *node, char *buf)
 	return len + sysfs_emit_at(buf, len, "\n");
 }
 
-/* A line for each engine and source node that copies have come from. */
+/* A line of one engine, source node and size of folios, if anything is known. */
+static int mo_auto_show_line(char *buf, int len, const struct mo_engine *engine,
+			     int src, int dst, unsigned int folios)
+{
+	static const char * const names[MO_NR_FOLIO_CLASSES] = {
+		"4K", "16K", "64K",
+	};
+	const struct mo_cost *costs;
+	bool any = false;
+	unsigned int i;
+
+	costs = engine->costs[mo_direction(src, dst)].sizes[folios];
+	for (i = 0; i < MO_NR_COST_CLASSES; i++)
+		any |= READ_ONCE(costs[i].samples);
+	if (!any)
+		return len;
+	len += sysfs_emit_at(buf, len, "%s %d %s", engine->name, src,
+			     names[folios]);
+	for (i = 0; i < MO_NR_COST_CLASSES; i++)
+		len += sysfs_emit_at(buf, len, " %u/%u",
+				     READ_ONCE(costs[i].ns) >> MO_COST_SHIFT,
+				     READ_ONCE(costs[i].cpu_ns) >> MO_COST_SHIFT);
+	return len + sysfs_emit_at(buf, len, "\n");
+}
+
 ssize_t mo_auto_show_costs(struct mo_node *node, char *buf)
 {
 	struct mo_engine *engine;
-	struct mo_costs *costs;
-	struct mo_cost *cost;
-	int src, class, len = 0;
-	bool any;
+	unsigned int folios;
+	int src, len = 0;
 
 	mutex_lock(&mo_lock);
-	list_for_each_entry(engine, &mo_engines, node) {
-		for_each_node_state(src, N_MEMORY) {
-			costs = &engine->costs[mo_direction(src, node->nid)];
-			any = false;
-			for (class = 0; class < MO_NR_COST_CLASSES; class++)
-				any |= READ_ONCE(costs->sizes[class].samples);
-			if (!any)
-				continue;
-			len += sysfs_emit_at(buf, len, "%s %d", engine->name,
-					     src);
-			for (class = 0; class < MO_NR_COST_CLASSES; class++) {
-				cost = &costs->sizes[class];
-				len += sysfs_emit_at(buf, len, " %u/%u",
-						     READ_ONCE(cost->ns) >>
-						     MO_COST_SHIFT,
-						     READ_ONCE(cost->cpu_ns) >>
-						     MO_COST_SHIFT);
-			}
-			len += sysfs_emit_at(buf, len, "\n");
-		}
-	}
+	list_for_each_entry(engine, &mo_engines, node)
+		for_each_node_state(src, N_MEMORY)
+			for (folios = 0; folios < MO_NR_FOLIO_CLASSES; folios++)
+				len = mo_auto_show_line(buf, len, engine, src,
+							node->nid, folios);
 	mutex_unlock(&mo_lock);
 	return len;
 }

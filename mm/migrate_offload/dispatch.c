@@ -162,8 +162,8 @@ static __always_inline enum mo_refusal mo_refusal(struct folio *src,
 {
 	if (!mo_is_plain(src) || folio_is_zone_device(dst))
 		return mo_odd_refusal(src, dst);
-	/* What it is expected to have is one for each mapping, and ours. */
-	return folio_ref_count(src) == folio_mapcount(src) + 1 ?
+	/* Expected is one for each mapping, of which the count begins at -1, and ours. */
+	return folio_ref_count(src) == atomic_read(&src->_mapcount) + 2 ?
 	       MO_ACCEPTED : MO_REFUSED_PINNED;
 }
 
@@ -230,7 +230,8 @@ static void mo_set_pair(struct folio *dst, struct mo_pair *pair)
 	mo_mark(dst);
 }
 
-static bool mo_add(struct mo_batch *batch, const struct mo_piece *piece)
+static __always_inline bool mo_add(struct mo_batch *batch,
+				   const struct mo_piece *piece)
 {
 	struct mo_pair *pair = NULL;
 
@@ -380,10 +381,10 @@ static bool mo_assign_joined(struct mo_offer *offer,
 }
 
 /*
- * Add a pair to the batch, if it is not for several engines. When there is none
- * yet, or it is full, start one with the first engine that takes the pair.
+ * When there is no batch yet, or it is full, start one with the first engine that
+ * takes the pair; if it is not for several engines.
  */
-static void mo_assign(struct mo_offer *offer, struct mo_piece *piece)
+static void mo_assign_anew(struct mo_offer *offer, struct mo_piece *piece)
 {
 	enum mo_refusal why = MO_ACCEPTED;
 
@@ -408,6 +409,15 @@ static void mo_assign(struct mo_offer *offer, struct mo_piece *piece)
 		mo_unmark(piece->dst);
 		mo_refuse(offer->node, piece->src, offer->reason, why);
 	}
+}
+
+/* Add a pair to the batch. */
+static __always_inline void mo_assign(struct mo_offer *offer,
+				      struct mo_piece *piece)
+{
+	if (!offer->batch || mo_is_joined(offer->node) ||
+	    !mo_add(offer->batch, piece))
+		mo_assign_anew(offer, piece);
 }
 
 /* Assign the marked folios for one node. */

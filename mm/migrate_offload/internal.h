@@ -116,6 +116,8 @@ enum mo_refusal {
 
 /* Batches by size, for what they cost: each class is four times the last. */
 #define MO_NR_COST_CLASSES	7	/* 4 KiB, 16 KiB, ... 4 MiB, and more */
+/* And by the size of their folios: below 16 KiB, below 64 KiB, and others. */
+#define MO_NR_FOLIO_CLASSES	3
 
 /* Per CPU, so that counting shares nothing between nodes. */
 struct mo_engine_stats {
@@ -329,7 +331,7 @@ struct mo_node {
 	unsigned int auto_since;	/* offers since the last try */
 	unsigned int auto_turn;		/* whose it is to be tried */
 	unsigned int auto_changes;	/* of what it goes by */
-	struct mo_decline auto_declines[MO_NR_COST_CLASSES];
+	struct mo_decline auto_declines[MO_NR_FOLIO_CLASSES][MO_NR_COST_CLASSES];
 
 	/* Under mo_lock: */
 	unsigned int nr_names;

@@ -382,6 +382,19 @@ static void mo_stripe_cut(struct mo_batch *batch, unsigned int cuts)
 	}
 }
 
+/* Channel @c has @nr extents of @bytes in all. */
+static void mo_stripe_begin(struct mo_batch *batch, unsigned int c,
+			    size_t bytes, unsigned int nr)
+{
+	struct mo_share *share = &batch->shares[c];
+
+	share->bytes = bytes;
+	share->left = nr;
+	share->good = true;
+	if (nr)
+		atomic_long_add(bytes, &batch->engine->channels[c].queued);
+}
+
 /*
  * Give each extent to the channel in whose share it begins. After cutting, and
  * if there was nothing to cut, that is where it ends, too; if there was no room
@@ -396,20 +409,13 @@ static void mo_stripe_assign(struct mo_batch *batch)
 
 	end = extent + batch->pub.nr_extents;
 	for (c = 0; c < batch->engine->nr_channels; c++) {
-		struct mo_share *share = &batch->shares[c];
-
-		bound += share->bytes;
+		bound += batch->shares[c].bytes;
 		begin = offset;
 		for (first = extent; offset < bound && extent < end; extent++) {
 			extent->channel = c;
 			offset += extent->len;
 		}
-		share->bytes = offset - begin;
-		share->left = extent - first;
-		share->good = true;
-		if (share->left)
-			atomic_long_add(share->bytes,
-					&batch->engine->channels[c].queued);
+		mo_stripe_begin(batch, c, offset - begin, extent - first);
 	}
 }
 
@@ -424,8 +430,12 @@ bool mo_stripe(struct mo_batch *batch)
 
 	if (!batch->shares)
 		return false;
-	batch->shares[0].bytes = pub->bytes;
-	if (batch->engine->nr_channels > 1 && pub->nr_extents) {
+	if (batch->engine->nr_channels == 1) {
+		/* Where extents are to begin with. */
+		mo_stripe_begin(batch, 0, pub->bytes, pub->nr_extents);
+		return false;
+	}
+	if (pub->nr_extents) {
 		mo_stripe_share(batch);
 		cuts = mo_stripe_count_cuts(batch);
 		if (pub->nr_extents + cuts > batch->engine->max_extents)

@@ -300,10 +300,11 @@ static void auto_wants_parts(struct kunit *test)
 	struct mo_node *node = auto_node(test, "fake");
 	int i, tries = 0;
 
-	/* What the CPU costs is told by any number of folios. */
+	/* What the CPU costs is asked for in parts, too, but told by any number. */
 	for (i = 0; i < 3; i++) {
-		KUNIT_EXPECT_EQ(test, MO_CHOICE_CPU,
+		KUNIT_EXPECT_EQ(test, MO_CHOICE_LARGE,
 				mo_policy_choose(node, 0, large, PAGE_SIZE));
+		KUNIT_EXPECT_EQ(test, MO_CHOICE_CPU, auto_choice(node, part));
 		mo_auto_note(mo_cpu_engine, 0, 0, large, PAGE_SIZE,
 			     800 * NSEC_PER_USEC, 0);
 	}
@@ -345,20 +346,28 @@ static void auto_says_how_many(struct kunit *test)
 
 	fixture_enable(test, fake->mo);
 	auto_node(test, "fake");
-	fixture_pairs_fill(test, pairs, 2 * MO_PART_PAGES, 0);
+	fixture_pairs_fill(test, pairs, MO_PART_PAGES, 0);
 
-	/* The CPU's cost is asked for; what engines cost is, in parts. */
+	/* The CPU's cost is asked for, then the engine's. */
 	fixture_pairs_begin(pairs, MR_SYSCALL);
 	KUNIT_EXPECT_EQ(test, MIGRATE_OFFLOAD_ALONE, pairs->begun);
 	KUNIT_EXPECT_EQ(test, MO_PART_PAGES, pairs->next_pages);
 	fixture_pairs_end(pairs);
+	auto_cost(mo_cpu_engine, part, 100);
+	fixture_pairs_begin(pairs, MR_SYSCALL);
+	KUNIT_EXPECT_EQ(test, MIGRATE_OFFLOAD_OVERLAP, pairs->begun);
+	KUNIT_EXPECT_EQ(test, MO_PART_PAGES, pairs->next_pages);
+	KUNIT_EXPECT_EQ(test, 1, fake->submits);
+	fixture_pairs_end(pairs);
 
+	/* Too many at a time. */
+	fixture_pairs_fill(test, pairs, MO_PART_PAGES, 0);
 	auto_cost(mo_cpu_engine, part, 100);
 	auto_cost(fake->mo, part, 50);
 	fixture_pairs_begin(pairs, MR_SYSCALL);
 	KUNIT_EXPECT_EQ(test, MIGRATE_OFFLOAD_NONE, pairs->begun);
 	KUNIT_EXPECT_EQ(test, MO_PART_PAGES, pairs->next_pages);
-	KUNIT_EXPECT_EQ(test, 0, fake->submits);
+	KUNIT_EXPECT_EQ(test, 1, fake->submits);
 
 	auto_cost(fake->mo, part, 200);
 	fixture_pairs_begin(pairs, MR_SYSCALL);
@@ -430,7 +439,7 @@ static void auto_measures(struct kunit *test)
 	mo_auto_show_costs(node, folio_address(page));
 	line = strstr(folio_address(page), "fake 0 ");
 	KUNIT_ASSERT_NOT_NULL(test, line);
-	nr = sscanf(line, "fake 0 %u/%u", &ns, &cpu_ns);
+	nr = sscanf(line, "fake 0 4K %u/%u", &ns, &cpu_ns);
 	KUNIT_ASSERT_EQ(test, 2, nr);
 	KUNIT_EXPECT_GT(test, ns, 0);
 	KUNIT_EXPECT_LE(test, cpu_ns, ns);

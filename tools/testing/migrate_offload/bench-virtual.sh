@@ -161,7 +161,8 @@ scope=$1
 
 bytes_of() { numfmt --from=iec "$1"; }
 
-# sweep LABEL [EXTRA_WARMUP]: all sizes, in amounts of a folio, 2M, and 64M.
+# sweep LABEL [WARMUP_64M [WARMUP TIMES TIMES_SMALL]]: all sizes, in amounts of a folio,
+# 128K, 2M, and 64M.
 sweep() {
 	local size amount seen
 	for size in "${sizes[@]}"; do
@@ -172,7 +173,8 @@ sweep() {
 			seen=$amount
 			case $amount in
 			64M) echo "run $1 $size $amount ${2:-1} 2" ;;
-			*) echo "run $1 $size $amount ${3:-2} ${4:-3}" ;;
+			2M) echo "run $1 $size $amount ${3:-2} ${4:-3}" ;;
+			*) echo "run $1 $size $amount ${3:-2} ${5:-3}" ;;
 			esac
 		done
 	done
@@ -257,8 +259,9 @@ our_cells() {
 		echo "policy dma"
 		sweep "$name"
 		details "$name"
+		# Now and then it tries another: often enough for that to show as it should.
 		echo "policy auto"
-		sweep "auto/$name" 4 150 40
+		sweep "auto/$name" 4 150 40 400
 		echo "run auto/$name-traced 4K 64M 0 1 -t"
 		echo "run auto/$name-traced 2M 64M 0 1 -t"
 		echo "policy off"

@@ -10,9 +10,10 @@ node=$top/nodes/node1
 sim=/sys/kernel/debug/migrate_offload_sim
 here=$(dirname "$0")
 
-# Of mo-move -k; and the columns of auto_costs for batches of 4K, and of up to 4M.
+# Of mo-move -k; and the columns of auto_costs for batches of 4K, and of up to 4M,
+# which only one line for each engine and node has.
 anon_4k=0 anon_2m=2
-col_4k=3 col_4m=8
+col_4k=4 col_4m=9
 
 n=0 failed=0
 result() {
@@ -44,8 +45,9 @@ declined() { cat $node/stats/refused_slower; }
 
 # cost ENGINE COLUMN: in ns for a page, of what came from node 0.
 cost() {
-	awk -v engine="$1" -v column="$2" '$1 == engine && $2 == 0 { print int($column); exit }' \
-		$node/auto_costs
+	awk -v engine="$1" -v column="$2" '
+		$1 == engine && $2 == 0 && int($column) { cost = int($column) }
+		END { print cost + 0 }' $node/auto_costs
 }
 
 # cheapest COLUMN: the engines cost at least a fifth less than the CPU, more, or the same.
