@@ -237,6 +237,20 @@ enum migrate_offload {
 	MIGRATE_OFFLOAD_ALONE,
 };
 
+/*
+ * Folios that are offered one part after the other, each while the one before is
+ * copied.
+ */
+struct migrate_offload_run {
+	int pages;	/* that are worth the next offer */
+	bool more;	/* set by the caller: this offer is not the last one */
+	/* private: */
+	bool begun;	/* nor the first one */
+	int nid;
+	int choice;	/* of "auto", for so many parts more */
+	int parts;
+};
+
 #ifdef CONFIG_MIGRATE_OFFLOAD
 
 /*
@@ -253,7 +267,7 @@ extern int __migrate_offload_first_pages;
 enum migrate_offload
 __migrate_offload_begin(struct list_head *src_folios,
 			struct list_head *dst_folios, int reason,
-			int *next_pages);
+			struct migrate_offload_run *run);
 void __migrate_offload_settle(struct list_head *dst_folios);
 void __migrate_offload_end(void);
 int __migrate_offload_wait(struct folio *dst);
@@ -274,18 +288,19 @@ static inline int migrate_offload_first_pages(void)
 /*
  * Offer folio pairs, locked and unmapped and in the same order on both lists,
  * for copying. Unless it returns MIGRATE_OFFLOAD_NONE, migrate_offload_end()
- * must follow, after migrate_offload_wait() for each folio. If others are to
- * follow, @next_pages is set to how many pages are worth the next offer.
+ * must follow, after migrate_offload_wait() for each folio. @run, if these are
+ * not all, is told how many pages are worth the next offer.
  */
 static inline enum migrate_offload
 migrate_offload_begin(struct list_head *src_folios,
-		      struct list_head *dst_folios, int reason, int *next_pages)
+		      struct list_head *dst_folios, int reason,
+		      struct migrate_offload_run *run)
 {
 	if (static_branch_unlikely(&migrate_offload_key))
 		return __migrate_offload_begin(src_folios, dst_folios, reason,
-					       next_pages);
-	if (next_pages)
-		*next_pages = INT_MAX;
+					       run);
+	if (run)
+		run->pages = INT_MAX;
 	return MIGRATE_OFFLOAD_NONE;
 }
 
@@ -359,7 +374,8 @@ static inline int migrate_offload_first_pages(void)
 
 static inline enum migrate_offload
 migrate_offload_begin(struct list_head *src_folios,
-		      struct list_head *dst_folios, int reason, int *next_pages)
+		      struct list_head *dst_folios, int reason,
+		      struct migrate_offload_run *run)
 {
 	return MIGRATE_OFFLOAD_NONE;
 }

@@ -11,8 +11,8 @@
  *
  * Costs are kept per page, by engine, direction and size: what is latency
  * shows in small sizes, what is bandwidth in large ones. Many small folios are
- * not what one large folio is, so they are kept apart. Each cost is the running
- * average of medians of the last three samples: a single bad one is not seen
+ * not what one large folio is, and what is copied while others are unmapped is
+ * waited for less: so these are kept apart. Each cost is the running average of medians of the last three samples: a single bad one is not seen
  * at all.
  *
  * All of this is read and written without locks, by any number of tasks. A
@@ -60,7 +60,7 @@ struct mo_cost {
 };
 
 struct mo_costs {
-	struct mo_cost sizes[MO_NR_FOLIO_CLASSES][MO_NR_COST_CLASSES];
+	struct mo_cost of[MO_NR_CLASSES];
 };
 
 static unsigned int mo_nr_directions(void)
@@ -112,19 +112,33 @@ unsigned int mo_size_class(size_t bytes)
 		     (order_base_2(units) + 1) / 2);
 }
 
-/* The last folio's size, @last, stands for those of all. */
-static unsigned int mo_folio_class(size_t last)
+/*
+ * Is it more than an engine is given at a time? Parts go on until they are large
+ * enough.
+ */
+static bool mo_is_large(const struct mo_amount *what)
 {
-	if (last >= SZ_64K)
-		return 2;
-	return last >= SZ_16K;
+	return what->bytes - what->last >= READ_ONCE(mo_part_pages) * PAGE_SIZE;
 }
 
-static struct mo_cost *mo_cost(const struct mo_engine *engine, int src,
-			       int dst, size_t bytes, size_t last)
+/* What is too large counts by what a part of it would cost. */
+static size_t mo_judged_bytes(const struct mo_amount *what)
 {
-	return &engine->costs[mo_direction(src, dst)]
-			.sizes[mo_folio_class(last)][mo_size_class(bytes)];
+	return mo_is_large(what) ? READ_ONCE(mo_part_pages) * PAGE_SIZE :
+				   what->bytes;
+}
+
+static unsigned int mo_class(bool run, unsigned int folios, unsigned int size)
+{
+	return (run * MO_NR_FOLIO_CLASSES + folios) * MO_NR_COST_CLASSES + size;
+}
+
+/* Of @bytes, as of mo_judged_bytes(). The last folio stands for all. */
+static unsigned int mo_class_of(const struct mo_amount *what, size_t bytes)
+{
+	unsigned int folios = what->last >= SZ_64K ? 2 : what->last >= SZ_16K;
+
+	return mo_class(what->run, folios, mo_size_class(bytes));
 }
 
 static u32 mo_per_page(u64 ns, size_t bytes)
@@ -144,23 +158,6 @@ static u32 mo_average(u32 old, u32 new)
 	return old + ((s32)(new - old)) / 4;
 }
 
-/*
- * Is it more than an engine is given at a time? Parts go on until they are large
- * enough, with a last folio of @last.
- */
-static bool mo_is_large(size_t bytes, size_t last)
-{
-	return bytes - last >= READ_ONCE(mo_part_pages) * PAGE_SIZE;
-}
-
-/* What is too large counts by what a part of it would cost. */
-static size_t mo_judged_bytes(size_t bytes, size_t last)
-{
-	if (mo_is_large(bytes, last))
-		return READ_ONCE(mo_part_pages) * PAGE_SIZE;
-	return bytes;
-}
-
 /* Something is not as it was when it was decided last. */
 void mo_auto_changed(struct mo_node *node)
 {
@@ -168,16 +165,17 @@ void mo_auto_changed(struct mo_node *node)
 }
 
 /*
- * A copy of @bytes, @last of which are the last folio's, from node @src to @dst
- * has cost the task @ns, of which it was on a CPU for @cpu_ns.
+ * A copy from node @src to @dst has cost the task @ns, of which it was on a CPU for
+ * @cpu_ns.
  */
-void mo_auto_note(struct mo_engine *engine, int src, int dst, size_t bytes,
-		  size_t last, u64 ns, u64 cpu_ns)
+void mo_auto_note(struct mo_engine *engine, int src, int dst,
+		  const struct mo_amount *what, u64 ns, u64 cpu_ns)
 {
-	struct mo_cost *cost = mo_cost(engine, src, dst,
-				       mo_judged_bytes(bytes, last), last);
+	unsigned int class = mo_class_of(what, mo_judged_bytes(what));
+	struct mo_cost *cost = &engine->costs[mo_direction(src, dst)].of[class];
+	u32 new = mo_per_page(ns, what->bytes);
+	u32 cpu = mo_per_page(cpu_ns, what->bytes);
 	u32 samples = READ_ONCE(cost->samples);
-	u32 new = mo_per_page(ns, bytes), cpu = mo_per_page(cpu_ns, bytes);
 	u32 previous = READ_ONCE(cost->last[0]), typical;
 
 	typical = mo_median(new, previous, READ_ONCE(cost->last[1]));
@@ -213,9 +211,9 @@ static u64 mo_for_bytes(u32 per_page, size_t bytes)
 }
 
 static struct mo_estimate mo_estimate(struct mo_engine *engine, int src,
-				      int dst, size_t bytes, size_t last)
+				      int dst, unsigned int class, size_t bytes)
 {
-	struct mo_cost *cost = mo_cost(engine, src, dst, bytes, last);
+	struct mo_cost *cost = &engine->costs[mo_direction(src, dst)].of[class];
 	struct mo_estimate estimate = {
 		.ns = mo_for_bytes(READ_ONCE(cost->ns), bytes),
 		.cpu_ns = mo_for_bytes(READ_ONCE(cost->cpu_ns), bytes),
@@ -262,34 +260,60 @@ static bool mo_auto_asks(const struct mo_node *node, struct mo_engine *engine,
 	       bytes >= (min == MO_MIN_BYTES_AUTO ? engine->min_bytes : min);
 }
 
+/* What "auto" has to choose for, and where it stands with that. */
+struct mo_question {
+	struct mo_node *node;
+	int src;
+	size_t bytes;		/* no more than a part */
+	unsigned int class;
+	unsigned int parts;	/* that the answer is for */
+	bool large;		/* there are more bytes than that */
+	bool freed;		/* it is the CPU's time that counts */
+	struct mo_auto *at;
+};
+
 /*
  * Should time be spent on finding out what costs @extra ns more than what is
- * known to be best? Then it is paid for, if that is to be @now.
+ * known to be best? Then it is paid for, unless it will not be done now.
  */
-static bool mo_auto_pays(struct mo_node *node, u64 extra, bool now)
+static bool mo_auto_pays(const struct mo_question *ask, u64 extra)
 {
-	u64 credit = READ_ONCE(node->auto_credit);
+	u64 credit = READ_ONCE(ask->at->credit);
 
+	extra *= ask->parts;
 	if (extra > credit)
 		return false;
-	if (now)
-		WRITE_ONCE(node->auto_credit, credit - extra);
+	if (!ask->large)
+		WRITE_ONCE(ask->at->credit, credit - extra);
 	return true;
+}
+
+static void mo_auto_earn(struct mo_auto *at, u64 ns)
+{
+	WRITE_ONCE(at->credit,
+		   min_t(u64, READ_ONCE(at->credit) + ns, MO_MAX_CREDIT));
+}
+
+static struct mo_estimate mo_auto_ask(const struct mo_question *ask,
+				 struct mo_engine *engine)
+{
+	return mo_estimate(engine, ask->src, ask->node->nid, ask->class,
+			   ask->bytes);
 }
 
 /*
  * Another than @best, to see whether it still costs what it did. They take turns;
  * the last one is the CPU's.
  */
-static int mo_auto_try(struct mo_node *node, int best, u64 best_ns, int src,
-		       size_t bytes, size_t last)
+static int mo_auto_try(const struct mo_question *ask, int best, u64 best_ns)
 {
-	unsigned int i, turn = READ_ONCE(node->auto_turn);
+	unsigned int i, turn = READ_ONCE(ask->at->turn);
+	struct mo_node *node = ask->node;
 	struct mo_estimate estimate;
 	struct mo_engine *engine;
 	int choice;
 
-	WRITE_ONCE(node->auto_since, 0);
+	WRITE_ONCE(ask->at->since, 0);
 	for (i = 0; i <= MO_MAX_CHOICE; i++, turn++) {
 		choice = turn % (MO_MAX_CHOICE + 1);
 		if (choice == MO_MAX_CHOICE) {
@@ -298,83 +322,73 @@ static int mo_auto_try(struct mo_node *node, int best, u64 best_ns, int src,
 			break;
 		}
 		engine = rcu_dereference(node->choice[choice]);
-		if (choice != best && mo_auto_asks(node, engine, bytes))
+		if (choice != best && mo_auto_asks(node, engine, ask->bytes))
 			break;
 	}
-	WRITE_ONCE(node->auto_turn, turn + 1);
+	WRITE_ONCE(ask->at->turn, turn + 1);
 
-	estimate = mo_estimate(engine, src, node->nid, bytes, last);
-	if (!mo_auto_pays(node, estimate.ns - min(estimate.ns, best_ns), true))
+	estimate = mo_auto_ask(ask, engine);
+	if (!mo_auto_pays(ask, estimate.ns - min(estimate.ns, best_ns)))
 		return best;
 	return choice;
-}
-
-static void mo_auto_earn(struct mo_node *node, u64 ns)
-{
-	WRITE_ONCE(node->auto_credit,
-		   min_t(u64, READ_ONCE(node->auto_credit) + ns,
-			 MO_MAX_CREDIT));
 }
 
 /*
  * Most that is left to the CPU is so small that even thinking it over would cost
  * too much: is it as it was the last time?
  */
-static bool mo_auto_declined(struct mo_node *node, int src, bool freed,
-			     const struct mo_decline *old)
+static bool mo_auto_declined(const struct mo_question *ask)
 {
+	struct mo_auto *at = ask->at;
 	unsigned int since;
 
-	if (READ_ONCE(old->changes) != READ_ONCE(node->auto_changes) ||
-	    READ_ONCE(old->src) != src || READ_ONCE(old->freed) != freed)
+	if (READ_ONCE(at->changes) != READ_ONCE(ask->node->auto_changes) ||
+	    READ_ONCE(at->src) != ask->src || READ_ONCE(at->freed) != ask->freed)
 		return false;
-	if (READ_ONCE(old->choice) != MO_CHOICE_SLOWER)
+	if (READ_ONCE(at->choice) != MO_CHOICE_SLOWER)
 		return true;
-	since = READ_ONCE(node->auto_since);
+	since = READ_ONCE(at->since);
 	if (since >= MO_TRY_EVERY ||
-	    READ_ONCE(node->auto_credit) >= READ_ONCE(old->until))
+	    READ_ONCE(at->credit) >= READ_ONCE(at->until))
 		return false;
-	WRITE_ONCE(node->auto_since, since + 1);
-	mo_auto_earn(node, READ_ONCE(old->earned));
+	WRITE_ONCE(at->since, since + 1);
+	mo_auto_earn(at, READ_ONCE(at->earned));
 	return true;
 }
 
-static void mo_auto_note_decline(struct mo_node *node, struct mo_decline *old,
-				 const struct mo_decline *new)
+/* So that mo_auto_declined() knows. */
+static void mo_auto_decline(const struct mo_question *ask, int choice,
+			    u64 earned, u64 until)
 {
-	WRITE_ONCE(old->src, new->src);
-	WRITE_ONCE(old->freed, new->freed);
-	WRITE_ONCE(old->choice, new->choice);
-	WRITE_ONCE(old->earned, new->earned);
-	WRITE_ONCE(old->until, new->until);
-	WRITE_ONCE(old->changes, READ_ONCE(node->auto_changes));
+	struct mo_auto *at = ask->at;
+
+	WRITE_ONCE(at->src, ask->src);
+	WRITE_ONCE(at->freed, ask->freed);
+	WRITE_ONCE(at->choice, choice);
+	WRITE_ONCE(at->earned, earned);
+	WRITE_ONCE(at->until, until);
+	WRITE_ONCE(at->changes, READ_ONCE(ask->node->auto_changes));
 }
 
-/* Who is to copy @bytes from node @src to @node; a part, if they are @large. */
-static int mo_auto_choose_part(struct mo_node *node, int src, size_t bytes,
-			       size_t last, bool large)
+/* An index into node->choice, or an enum mo_choice. */
+static int mo_auto_answer(const struct mo_question *ask)
 {
-	bool freed = mo_wants_cpu_freed(node), asked = false, lasting = true;
-	struct mo_decline *old = &node->auto_declines[mo_folio_class(last)]
-						     [mo_size_class(bytes)];
-	struct mo_decline new = {
-		.src = src,
-		.freed = freed,
-		.until = U64_MAX,
-	};
 	struct mo_estimate cpu = {}, best = {}, estimate;
+	bool asked = false, lasting = true;
+	struct mo_node *node = ask->node;
 	int i, choice = MO_CHOICE_NOBODY;
 	struct mo_engine *engine;
+	u64 earned, until = U64_MAX;
 	unsigned int since;
 
-	if (mo_auto_declined(node, src, freed, old))
-		return READ_ONCE(old->choice);
+	if (mo_auto_declined(ask))
+		return READ_ONCE(ask->at->choice);
 
 	for (i = 0; i < MO_MAX_CHOICE; i++) {
 		engine = rcu_dereference(node->choice[i]);
 		if (!engine || !mo_engine_online(engine))
 			continue;
-		if (!mo_auto_asks(node, engine, bytes)) {
+		if (!mo_auto_asks(node, engine, ask->bytes)) {
 			if (!asked)
 				choice = MO_CHOICE_SMALL;
 			continue;
@@ -382,62 +396,68 @@ static int mo_auto_choose_part(struct mo_node *node, int src, size_t bytes,
 		if (!asked) {
 			asked = true;
 			choice = MO_CHOICE_SLOWER;
-			cpu = mo_estimate(mo_cpu_engine, src, node->nid, bytes,
-					  last);
+			cpu = mo_auto_ask(ask, mo_cpu_engine);
 			best = cpu;
 			/* To begin with: is there anything to compare with? */
 			if (cpu.samples < MO_COST_SAMPLES)
 				return MO_CHOICE_CPU;
 		}
 
-		estimate = mo_estimate(engine, src, node->nid, bytes, last);
+		estimate = mo_auto_ask(ask, engine);
 		lasting &= !estimate.queued;
 		if (estimate.samples < MO_COST_SAMPLES) {
 			/* The first one is not known to cost anything. */
 			if (!estimate.samples || estimate.ns <= 2 * cpu.ns ||
-			    mo_auto_pays(node, estimate.ns - cpu.ns, !large))
+			    mo_auto_pays(ask, estimate.ns - cpu.ns))
 				return i;
-			new.until = min(new.until, estimate.ns - cpu.ns);
+			until = min(until, (estimate.ns - cpu.ns) * ask->parts);
 			continue;
 		}
-		if (freed && estimate.ns <= MO_CPU_GOAL_SLOWER * cpu.ns ?
+		if (ask->freed && estimate.ns <= MO_CPU_GOAL_SLOWER * cpu.ns ?
 		    mo_better(estimate.cpu_ns, best.cpu_ns) :
 		    mo_better(estimate.ns, best.ns)) {
 			best = estimate;
 			choice = i;
 		}
 	}
-	if (choice < 0 && lasting) {
-		new.choice = choice;
-		new.earned = min_t(u64, best.ns / MO_TRY_SHARE, U32_MAX);
-		mo_auto_note_decline(node, old, &new);
-	}
+	earned = best.ns * ask->parts / MO_TRY_SHARE;
+	if (choice < 0 && lasting)
+		mo_auto_decline(ask, choice, earned, until);
 	if (!asked)
 		return choice;
-	mo_auto_earn(node, best.ns / MO_TRY_SHARE);
-	since = READ_ONCE(node->auto_since);
+	mo_auto_earn(ask->at, earned);
+	since = READ_ONCE(ask->at->since);
 	if (since >= MO_TRY_EVERY)
 		/* With the next one, which is not too large then. */
-		return large ? MO_CHOICE_LARGE :
-			       mo_auto_try(node, choice, best.ns, src, bytes,
-					   last);
-	WRITE_ONCE(node->auto_since, since + 1);
+		return ask->large ? MO_CHOICE_LARGE :
+				    mo_auto_try(ask, choice, best.ns);
+	WRITE_ONCE(ask->at->since, since + 1);
 	return choice;
 }
 
 /*
- * Who is to copy @bytes from node @src to @node, @last of them being the last
- * folio's: an index into node->choice, or an enum mo_choice. Under RCU.
+ * Who is to copy what comes from node @src to @node, and as many parts as
+ * MO_CHOICE_PARTS if it is one of a run: an index into node->choice, or an
+ * enum mo_choice. Under RCU.
  */
-int mo_auto_choose(struct mo_node *node, int src, size_t bytes, size_t last)
+int mo_auto_choose(struct mo_node *node, int src, const struct mo_amount *what)
 {
-	bool large = mo_is_large(bytes, last);
+	struct mo_question ask = {
+		.node = node,
+		.src = src,
+		.bytes = mo_judged_bytes(what),
+		.parts = what->run ? MO_CHOICE_PARTS : 1,
+		.large = mo_is_large(what),
+		.freed = mo_wants_cpu_freed(node),
+	};
 	int choice;
 
-	choice = mo_auto_choose_part(node, src, mo_judged_bytes(bytes, last),
-				     last, large);
-	return large && (choice >= 0 || choice == MO_CHOICE_CPU) ?
-	       MO_CHOICE_LARGE : choice;
+	ask.class = mo_class_of(what, ask.bytes);
+	ask.at = &node->autos[ask.class];
+	choice = mo_auto_answer(&ask);
+	if (ask.large && (choice >= 0 || choice == MO_CHOICE_CPU))
+		return MO_CHOICE_LARGE;
+	return choice;
 }
 
 static const char * const mo_goal_names[MO_NR_GOALS] = {
@@ -469,24 +489,25 @@ ssize_t mo_auto_show_goal(struct mo_node *node, char *buf)
 	return len + sysfs_emit_at(buf, len, "\n");
 }
 
-/* A line of one engine, source node and size of folios, if anything is known. */
+/* A line of one engine, source node and kind of folios, if anything is known. */
 static int mo_auto_show_line(char *buf, int len, const struct mo_engine *engine,
-			     int src, int dst, unsigned int folios)
+			     int src, int dst, unsigned int kind)
 {
-	static const char * const names[MO_NR_FOLIO_CLASSES] = {
-		"4K", "16K", "64K",
+	static const char * const names[MO_NR_KINDS] = {
+		"4K", "16K", "64K", "4K+", "16K+", "64K+",
 	};
 	const struct mo_cost *costs;
 	bool any = false;
 	unsigned int i;
 
-	costs = engine->costs[mo_direction(src, dst)].sizes[folios];
+	costs = &engine->costs[mo_direction(src, dst)]
+			.of[kind * MO_NR_COST_CLASSES];
 	for (i = 0; i < MO_NR_COST_CLASSES; i++)
 		any |= READ_ONCE(costs[i].samples);
 	if (!any)
 		return len;
 	len += sysfs_emit_at(buf, len, "%s %d %s", engine->name, src,
-			     names[folios]);
+			     names[kind]);
 	for (i = 0; i < MO_NR_COST_CLASSES; i++)
 		len += sysfs_emit_at(buf, len, " %u/%u",
 				     READ_ONCE(costs[i].ns) >> MO_COST_SHIFT,
@@ -497,15 +518,15 @@ static int mo_auto_show_line(char *buf, int len, const struct mo_engine *engine,
 ssize_t mo_auto_show_costs(struct mo_node *node, char *buf)
 {
 	struct mo_engine *engine;
-	unsigned int folios;
 	int src, len = 0;
+	unsigned int kind;
 
 	mutex_lock(&mo_lock);
 	list_for_each_entry(engine, &mo_engines, node)
 		for_each_node_state(src, N_MEMORY)
-			for (folios = 0; folios < MO_NR_FOLIO_CLASSES; folios++)
+			for (kind = 0; kind < MO_NR_KINDS; kind++)
 				len = mo_auto_show_line(buf, len, engine, src,
-							node->nid, folios);
+							node->nid, kind);
 	mutex_unlock(&mo_lock);
 	return len;
 }

@@ -206,6 +206,7 @@ struct mo_batch *mo_batch_get(struct mo_engine *engine)
 	batch->unsettled = 0;
 	batch->settled = false;
 	batch->joined = false;
+	batch->run = false;
 	batch->quarantined_pages = 0;
 	batch->queued_bytes = 0;
 	refcount_set(&batch->fences, 2);

@@ -309,6 +309,7 @@ struct mo_offer {
 	int reason;
 	unsigned int nr_folios;		/* that may be copied */
 	size_t bytes;
+	struct migrate_offload_run *run;	/* that it is a part of, or NULL */
 	int choice;			/* of "auto" */
 	ktime_t begun;			/* work on the next batch */
 	struct mo_batch *batch;		/* that is being filled, or NULL */
@@ -351,6 +352,7 @@ static void mo_submit_marked(struct mo_offer *offer)
 	unsigned int i;
 
 	offer->batch = NULL;
+	batch->run = offer->run;
 	why = mo_submit(offer->node, batch, offer->reason, &offer->begun);
 	if (why == MO_ACCEPTED) {
 		mo_taken(offer, batch->engine);
@@ -522,6 +524,33 @@ static void mo_refuse_all(struct mo_offer *offer, struct list_head *srcs,
 }
 
 /*
+ * Whom "auto" chooses. Of a run, for several parts: what it saves is that others
+ * are unmapped while one is copied, and that does not show in a single part.
+ */
+static int mo_choose(struct mo_offer *offer, int src, size_t last)
+{
+	struct migrate_offload_run *run = offer->run;
+	struct mo_amount what = {
+		.bytes = offer->bytes,
+		.last = last,
+		.run = run,
+	};
+	int choice;
+
+	if (run && run->parts && run->nid == offer->node->nid) {
+		run->parts--;
+		return run->choice;
+	}
+	choice = mo_policy_choose(offer->node, src, &what);
+	if (run && choice >= 0) {
+		run->nid = offer->node->nid;
+		run->choice = choice;
+		run->parts = MO_CHOICE_PARTS - 1;
+	}
+	return choice;
+}
+
+/*
  * Is the caller refused, or does "auto" leave them all to the CPU? This comes
  * before anything is done for each of them: to be no slower than the CPU, it must
  * be next to nothing.
@@ -550,8 +579,7 @@ static bool mo_all_declined(struct mo_offer *offer, struct list_head *srcs,
 	}
 	if (why == MO_ACCEPTED) {
 		src = list_first_entry(srcs, struct folio, lru);
-		offer->choice = mo_policy_choose(offer->node, folio_nid(src),
-						 offer->bytes, last);
+		offer->choice = mo_choose(offer, folio_nid(src), last);
 		why = mo_choice_refusal(offer->choice);
 		if (why == MO_ACCEPTED)
 			return false;
@@ -585,12 +613,16 @@ static int mo_next_pages(const struct mo_offer *offer)
 	return READ_ONCE(mo_part_pages);
 }
 
-enum migrate_offload __migrate_offload_begin(struct list_head *src_folios,
-					     struct list_head *dst_folios,
-					     int reason, int *next_pages)
+enum migrate_offload
+__migrate_offload_begin(struct list_head *src_folios,
+			struct list_head *dst_folios, int reason,
+			struct migrate_offload_run *run)
 {
 	struct mo_offer offer = { .reason = reason };
 
+	/* The first part may be the only one. */
+	if (run && (run->more || run->begun))
+		offer.run = run;
 	/* What is declined as a whole leaves no marker that disabling waits for. */
 	if (!mo_all_declined(&offer, src_folios, dst_folios) &&
 	    mo_offer_begin()) {
@@ -598,8 +630,13 @@ enum migrate_offload __migrate_offload_begin(struct list_head *src_folios,
 		if (offer.outcome == MIGRATE_OFFLOAD_NONE)
 			mo_offer_end();
 	}
-	if (next_pages)
-		*next_pages = mo_next_pages(&offer);
+	if (run) {
+		run->begun = true;
+		run->pages = mo_next_pages(&offer);
+		/* Who did not take it will not take a larger one. */
+		if (offer.outcome == MIGRATE_OFFLOAD_NONE)
+			run->parts = 0;
+	}
 	return offer.outcome;
 }
 

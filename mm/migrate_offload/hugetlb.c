@@ -22,6 +22,7 @@ static int mo_copy_piece(struct mo_node *node, struct mo_piece *piece,
 			 int reason, enum mo_refusal *why)
 {
 	size_t bytes = folio_size(piece->src);
+	struct mo_amount what = { .bytes = bytes, .last = bytes };
 	ktime_t begun = ktime_get();
 	struct mo_batch *batch;
 	struct mo_pair *pair;
@@ -32,7 +33,7 @@ static int mo_copy_piece(struct mo_node *node, struct mo_piece *piece,
 		if (pair)
 			return mo_join_wait(pair->batch);
 	}
-	choice = mo_policy_choose(node, folio_nid(piece->src), bytes, bytes);
+	choice = mo_policy_choose(node, folio_nid(piece->src), &what);
 	batch = mo_policy_pick(node, piece, bytes, choice, why);
 	if (!batch)
 		return -EAGAIN;

@@ -116,8 +116,14 @@ enum mo_refusal {
 
 /* Batches by size, for what they cost: each class is four times the last. */
 #define MO_NR_COST_CLASSES	7	/* 4 KiB, 16 KiB, ... 4 MiB, and more */
-/* And by the size of their folios: below 16 KiB, below 64 KiB, and others. */
+/* And by the size of their folios: below 16 KiB, below 64 KiB, and others, */
 #define MO_NR_FOLIO_CLASSES	3
+/* either alone, or in a run of parts that are copied while others are unmapped. */
+#define MO_NR_KINDS		(2 * MO_NR_FOLIO_CLASSES)
+#define MO_NR_CLASSES		(MO_NR_KINDS * MO_NR_COST_CLASSES)
+
+/* What "auto" chooses for one part of a run goes for so many. */
+#define MO_CHOICE_PARTS		8
 
 /* Per CPU, so that counting shares nothing between nodes. */
 struct mo_engine_stats {
@@ -271,6 +277,7 @@ struct mo_batch {
 	refcount_t fences;		/* not yet released */
 	int nid;			/* destination */
 	int reason;
+	bool run;			/* one part of several */
 
 	/* Of a part of a folio that several engines copy, see join.c: */
 	bool joined;
@@ -303,14 +310,26 @@ struct mo_batch {
 	struct mo_pair pairs[];
 };
 
-/* What "auto" has left to the CPU, and does as long as nothing changes. */
-struct mo_decline {
+/* What is copied, as "auto" looks at it. */
+struct mo_amount {
+	size_t bytes;
+	size_t last;			/* of these, the last folio's */
+	bool run;			/* one part of several */
+};
+
+/* Where "auto" stands with copies of one class. Not locked. */
+struct mo_auto {
+	u64 credit;			/* ns that may be lost by trying */
+	unsigned int since;		/* offers since the last try */
+	unsigned int turn;		/* whose it is to be tried */
+
+	/* It left such a copy to the CPU, and does as long as nothing changes: */
 	unsigned int changes;		/* mo_node->auto_changes, then */
 	int src;
 	bool freed;
 	enum mo_choice choice;
-	u32 earned;			/* by such an offer, in ns */
-	u64 until;			/* auto_credit is that: for a lesson */
+	u64 earned;			/* by each such offer, in ns */
+	u64 until;			/* the credit is that: for a lesson */
 };
 
 /* A node's policy. Set up when its memory first comes online, then kept. */
@@ -327,11 +346,8 @@ struct mo_node {
 	struct mo_engine __rcu *choice[MO_MAX_CHOICE];
 
 	/* Of auto.c, not locked: */
-	u64 auto_credit;		/* ns that may be lost by trying */
-	unsigned int auto_since;	/* offers since the last try */
-	unsigned int auto_turn;		/* whose it is to be tried */
 	unsigned int auto_changes;	/* of what it goes by */
-	struct mo_decline auto_declines[MO_NR_FOLIO_CLASSES][MO_NR_COST_CLASSES];
+	struct mo_auto autos[MO_NR_CLASSES];
 
 	/* Under mo_lock: */
 	unsigned int nr_names;
@@ -452,7 +468,8 @@ struct mo_node *mo_node(int nid);
 struct mo_node *mo_node_create(int nid);
 void mo_policy_changed(void);
 void mo_policy_resolve_all(void);
-int mo_policy_choose(struct mo_node *node, int src, size_t bytes, size_t last);
+int mo_policy_choose(struct mo_node *node, int src,
+		     const struct mo_amount *what);
 enum mo_refusal mo_choice_refusal(int choice);
 struct mo_batch *mo_policy_pick(struct mo_node *node, struct mo_piece *piece,
 				size_t bytes, int choice, enum mo_refusal *why);
@@ -472,9 +489,9 @@ void mo_costs_destroy(struct mo_engine *engine);
 void mo_costs_forget(struct mo_engine *engine);
 unsigned int mo_size_class(size_t bytes);
 void mo_auto_changed(struct mo_node *node);
-void mo_auto_note(struct mo_engine *engine, int src, int dst, size_t bytes,
-		  size_t last, u64 ns, u64 cpu_ns);
-int mo_auto_choose(struct mo_node *node, int src, size_t bytes, size_t last);
+void mo_auto_note(struct mo_engine *engine, int src, int dst,
+		  const struct mo_amount *what, u64 ns, u64 cpu_ns);
+int mo_auto_choose(struct mo_node *node, int src, const struct mo_amount *what);
 int mo_auto_set_goal(struct mo_node *node, const char *text);
 ssize_t mo_auto_show_goal(struct mo_node *node, char *buf);
 ssize_t mo_auto_show_costs(struct mo_node *node, char *buf);

@@ -231,17 +231,15 @@ static struct mo_batch *mo_ask(const struct mo_node *node,
 	return batch;
 }
 
-/*
- * Who "auto" would have copy @bytes from node @src, of which the last folio has
- * @last; else MO_CHOICE_ANY.
- */
-int mo_policy_choose(struct mo_node *node, int src, size_t bytes, size_t last)
+/* Who "auto" would have copy what comes from node @src; else MO_CHOICE_ANY. */
+int mo_policy_choose(struct mo_node *node, int src,
+		     const struct mo_amount *what)
 {
 	int choice = MO_CHOICE_ANY;
 
 	if (READ_ONCE(node->automatic)) {
 		rcu_read_lock();
-		choice = mo_auto_choose(node, src, bytes, last);
+		choice = mo_auto_choose(node, src, what);
 		rcu_read_unlock();
 	}
 	return choice;

@@ -242,6 +242,11 @@ static void mo_batch_settle_bad(struct mo_batch *batch, bool quiesced)
 void mo_batch_settle(struct mo_batch *batch)
 {
 	struct mo_engine *engine = batch->engine;
+	struct mo_amount what = {
+		.bytes = batch->pub.bytes,
+		.last = batch->pairs[batch->nr_pairs - 1].bytes,
+		.run = batch->run,
+	};
 	int src = folio_nid(batch->pairs[0].src);
 	ktime_t start = ktime_get();
 	unsigned int bad;
@@ -260,8 +265,7 @@ void mo_batch_settle(struct mo_batch *batch)
 	/* What copies with the CPU has a cost that others are compared with. */
 	if (!engine->by_cpu)
 		batch->task_ns += ktime_to_ns(ktime_sub(ktime_get(), start));
-	mo_auto_note(engine, src, batch->nid, batch->pub.bytes,
-		     batch->pairs[batch->nr_pairs - 1].bytes, batch->task_ns,
+	mo_auto_note(engine, src, batch->nid, &what, batch->task_ns,
 		     batch->task_ns - min(slept_ns, batch->task_ns));
 }
 

@@ -21,9 +21,7 @@ static struct mo_node *auto_node(struct kunit *test, const char *engines)
 	KUNIT_ASSERT_EQ(test, 0, mo_policy_set_min_bytes(node, "auto"));
 	KUNIT_ASSERT_EQ(test, 0, mo_auto_set_goal(node, "time"));
 	WRITE_ONCE(node->automatic, true);
-	WRITE_ONCE(node->auto_credit, 0);
-	WRITE_ONCE(node->auto_since, 0);
-	WRITE_ONCE(node->auto_turn, 0);
+	memset(node->autos, 0, sizeof(node->autos));
 	mo_costs_forget(mo_cpu_engine);
 	return node;
 }
@@ -37,19 +35,53 @@ static struct fake_engine *auto_engine(struct kunit *test, const char *name)
 	return fake_register(test, &info);
 }
 
+/* A folio of @bytes. */
+static struct mo_amount auto_folio(size_t bytes)
+{
+	return (struct mo_amount){ .bytes = bytes, .last = bytes };
+}
+
+/* Many folios of one page. */
+static struct mo_amount auto_pages(size_t bytes, bool run)
+{
+	return (struct mo_amount){
+		.bytes = bytes,
+		.last = PAGE_SIZE,
+		.run = run,
+	};
+}
+
 /* It costs @us, as far as is known. */
-static void auto_cost(struct mo_engine *engine, size_t bytes, u64 us)
+static void auto_costs(struct mo_engine *engine, struct mo_amount what, u64 us)
 {
 	int i;
 
 	for (i = 0; i < 40; i++)
-		mo_auto_note(engine, 0, 0, bytes, bytes, us * NSEC_PER_USEC,
+		mo_auto_note(engine, 0, 0, &what, us * NSEC_PER_USEC,
 			     us * NSEC_PER_USEC);
+}
+
+static void auto_cost(struct mo_engine *engine, size_t bytes, u64 us)
+{
+	auto_costs(engine, auto_folio(bytes), us);
+}
+
+/* It has taken so much for 1 MiB, once. */
+static void auto_note(struct mo_engine *engine, u64 ns, u64 cpu_ns)
+{
+	struct mo_amount what = auto_folio(SZ_1M);
+
+	mo_auto_note(engine, 0, 0, &what, ns, cpu_ns);
+}
+
+static int auto_choose(struct mo_node *node, struct mo_amount what)
+{
+	return mo_policy_choose(node, 0, &what);
 }
 
 static int auto_choice(struct mo_node *node, size_t bytes)
 {
-	return mo_policy_choose(node, 0, bytes, bytes);
+	return auto_choose(node, auto_folio(bytes));
 }
 
 /* First the CPU, then each engine, is seen a few times; then it is decided. */
@@ -63,15 +95,15 @@ static void auto_learns(struct kunit *test)
 
 	for (i = 0; i < 3; i++) {
 		KUNIT_EXPECT_EQ(test, MO_CHOICE_CPU, auto_choice(node, SZ_1M));
-		mo_auto_note(mo_cpu_engine, 0, 0, SZ_1M, SZ_1M, 100 * us, 100 * us);
+		auto_note(mo_cpu_engine, 100 * us, 100 * us);
 	}
 	for (i = 0; i < 3; i++) {
 		KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_1M));
-		mo_auto_note(a->mo, 0, 0, SZ_1M, SZ_1M, 60 * us, 10 * us);
+		auto_note(a->mo, 60 * us, 10 * us);
 	}
 	for (i = 0; i < 3; i++) {
 		KUNIT_EXPECT_EQ(test, 1, auto_choice(node, SZ_1M));
-		mo_auto_note(b->mo, 0, 0, SZ_1M, SZ_1M, 50 * us, 10 * us);
+		auto_note(b->mo, 50 * us, 10 * us);
 	}
 	KUNIT_EXPECT_EQ(test, 1, auto_choice(node, SZ_1M));
 
@@ -91,14 +123,14 @@ static void auto_pays_for_lessons(struct kunit *test)
 
 	auto_cost(mo_cpu_engine, SZ_1M, 100);
 	KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_1M));
-	mo_auto_note(fake->mo, 0, 0, SZ_1M, SZ_1M, NSEC_PER_MSEC, NSEC_PER_MSEC);
+	auto_note(fake->mo, NSEC_PER_MSEC, NSEC_PER_MSEC);
 	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choice(node, SZ_1M));
 
 	/* Each costs 900 us more, of which 1/128 may be lost. */
 	for (i = 0; i < 10000; i++) {
 		if (auto_choice(node, SZ_1M))
 			continue;
-		mo_auto_note(fake->mo, 0, 0, SZ_1M, SZ_1M, NSEC_PER_MSEC, 0);
+		auto_note(fake->mo, NSEC_PER_MSEC, 0);
 		tries++;
 	}
 	KUNIT_EXPECT_GE(test, tries, 4);
@@ -145,16 +177,16 @@ static void auto_forgives_once(struct kunit *test)
 	auto_cost(fake->mo, SZ_1M, 95);
 	KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_1M));
 	for (i = 0; i < 20; i++) {
-		mo_auto_note(fake->mo, 0, 0, SZ_1M, SZ_1M, NSEC_PER_SEC, 0);
+		auto_note(fake->mo, NSEC_PER_SEC, 0);
 		KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_1M));
-		mo_auto_note(fake->mo, 0, 0, SZ_1M, SZ_1M, 95 * NSEC_PER_USEC, 0);
+		auto_note(fake->mo, 95 * NSEC_PER_USEC, 0);
 		KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_1M));
-		mo_auto_note(fake->mo, 0, 0, SZ_1M, SZ_1M, 95 * NSEC_PER_USEC, 0);
+		auto_note(fake->mo, 95 * NSEC_PER_USEC, 0);
 	}
 	auto_cost(fake->mo, SZ_1M, 200);
 	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choice(node, SZ_1M));
 	/* Nor does one good sample. */
-	mo_auto_note(fake->mo, 0, 0, SZ_1M, SZ_1M, 1, 1);
+	auto_note(fake->mo, 1, 1);
 	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choice(node, SZ_1M));
 }
 
@@ -174,7 +206,7 @@ static void auto_looks_now_and_then(struct kunit *test)
 		if (choice)
 			continue;
 		tries++;
-		mo_auto_note(fake->mo, 0, 0, SZ_1M, SZ_1M, 10 * NSEC_PER_USEC, 0);
+		auto_note(fake->mo, 10 * NSEC_PER_USEC, 0);
 	}
 	KUNIT_EXPECT_EQ(test, 20, tries);
 	KUNIT_EXPECT_GT(test, cpu, 0);
@@ -212,13 +244,13 @@ static void auto_has_a_goal(struct kunit *test)
 
 	auto_cost(mo_cpu_engine, SZ_1M, 100);
 	for (i = 0; i < 40; i++)
-		mo_auto_note(fake->mo, 0, 0, SZ_1M, SZ_1M, 180 * NSEC_PER_USEC,
+		auto_note(fake->mo, 180 * NSEC_PER_USEC,
 			     10 * NSEC_PER_USEC);
 	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choice(node, SZ_1M));
 	KUNIT_ASSERT_EQ(test, 0, mo_auto_set_goal(node, "cpu"));
 	KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_1M));
 	for (i = 0; i < 40; i++)
-		mo_auto_note(fake->mo, 0, 0, SZ_1M, SZ_1M, 220 * NSEC_PER_USEC,
+		auto_note(fake->mo, 220 * NSEC_PER_USEC,
 			     10 * NSEC_PER_USEC);
 	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choice(node, SZ_1M));
 }
@@ -265,8 +297,6 @@ static void auto_remembers(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choice(node, SZ_4K));
 	KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_1M));
 	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choice(node, SZ_4K));
-	KUNIT_EXPECT_EQ(test, 3, node->auto_since);
-
 	/* It costs less. */
 	auto_cost(fake->mo, SZ_4K, 0);
 	KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_4K));
@@ -295,41 +325,43 @@ static void auto_remembers(struct kunit *test)
  */
 static void auto_wants_parts(struct kunit *test)
 {
-	const size_t part = MO_PART_PAGES * PAGE_SIZE, large = 8 * part;
+	const size_t part = MO_PART_PAGES * PAGE_SIZE;
+	struct mo_amount small = auto_pages(part, true);
+	struct mo_amount large = auto_pages(8 * part, true);
+	struct mo_amount longer = {
+		.bytes = part + SZ_64K - PAGE_SIZE,
+		.last = SZ_64K,
+		.run = true,
+	};
 	struct fake_engine *fake = auto_engine(test, "fake");
 	struct mo_node *node = auto_node(test, "fake");
 	int i, tries = 0;
 
 	/* What the CPU costs is asked for in parts, too, but told by any number. */
 	for (i = 0; i < 3; i++) {
-		KUNIT_EXPECT_EQ(test, MO_CHOICE_LARGE,
-				mo_policy_choose(node, 0, large, PAGE_SIZE));
-		KUNIT_EXPECT_EQ(test, MO_CHOICE_CPU, auto_choice(node, part));
-		mo_auto_note(mo_cpu_engine, 0, 0, large, PAGE_SIZE,
-			     800 * NSEC_PER_USEC, 0);
+		KUNIT_EXPECT_EQ(test, MO_CHOICE_LARGE, auto_choose(node, large));
+		KUNIT_EXPECT_EQ(test, MO_CHOICE_CPU, auto_choose(node, small));
+		mo_auto_note(mo_cpu_engine, 0, 0, &large, 800 * NSEC_PER_USEC,
+			     0);
 	}
-	KUNIT_EXPECT_EQ(test, 0, auto_choice(node, part));
-	KUNIT_EXPECT_EQ(test, MO_CHOICE_LARGE,
-			mo_policy_choose(node, 0, large, PAGE_SIZE));
-	auto_cost(fake->mo, part, 90);
-	KUNIT_EXPECT_EQ(test, 0, auto_choice(node, part));
-	KUNIT_EXPECT_EQ(test, MO_CHOICE_LARGE,
-			mo_policy_choose(node, 0, large, PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 0, auto_choose(node, small));
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_LARGE, auto_choose(node, large));
+	auto_costs(fake->mo, small, 90);
+	KUNIT_EXPECT_EQ(test, 0, auto_choose(node, small));
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_LARGE, auto_choose(node, large));
 	/* A part goes on to the end of its last folio. */
-	auto_cost(mo_cpu_engine, part + SZ_64K - PAGE_SIZE, 125);
-	auto_cost(fake->mo, part + SZ_64K - PAGE_SIZE, 110);
-	KUNIT_EXPECT_EQ(test, 0,
-			mo_policy_choose(node, 0, part + SZ_64K - PAGE_SIZE,
-					 SZ_64K));
+	auto_costs(mo_cpu_engine, longer, 125);
+	auto_costs(fake->mo, longer, 110);
+	KUNIT_EXPECT_EQ(test, 0, auto_choose(node, longer));
 
-	auto_cost(fake->mo, part, 110);
-	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choice(node, part));
+	auto_costs(fake->mo, small, 110);
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choose(node, small));
 	/* When it is to be tried again, with a part. */
 	for (i = 0; i < 1000 && !tries; i++) {
-		int choice = mo_policy_choose(node, 0, large, PAGE_SIZE);
+		int choice = auto_choose(node, large);
 
 		if (choice == MO_CHOICE_LARGE)
-			tries += !auto_choice(node, part);
+			tries += !auto_choose(node, small);
 		else
 			KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, choice);
 	}
@@ -337,10 +369,70 @@ static void auto_wants_parts(struct kunit *test)
 	KUNIT_EXPECT_GT(test, i, 32);
 }
 
+/* Small folios are not a large one, and one of several parts not a single one. */
+static void auto_keeps_apart(struct kunit *test)
+{
+	struct fake_engine *fake = auto_engine(test, "fake");
+	struct mo_node *node = auto_node(test, "fake");
+	struct mo_amount folio = auto_folio(SZ_256K);
+	struct mo_amount pages = auto_pages(SZ_256K, false);
+	struct mo_amount part = auto_pages(SZ_256K, true);
+
+	auto_costs(mo_cpu_engine, folio, 100);
+	auto_costs(mo_cpu_engine, pages, 100);
+	auto_costs(mo_cpu_engine, part, 100);
+	auto_costs(fake->mo, folio, 50);
+	auto_costs(fake->mo, pages, 150);
+	auto_costs(fake->mo, part, 70);
+	KUNIT_EXPECT_EQ(test, 0, auto_choose(node, folio));
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choose(node, pages));
+	KUNIT_EXPECT_EQ(test, 0, auto_choose(node, part));
+}
+
+/* What is chosen for one part of a run goes for the next ones, whatever they cost. */
+static void auto_chooses_for_several(struct kunit *test)
+{
+	struct fake_engine *fake = auto_engine(test, "fake");
+	struct mo_amount part = auto_pages(SZ_64K, true);
+	struct migrate_offload_run run = { .more = true };
+	struct fixture_pairs *pairs;
+	enum migrate_offload begun;
+	unsigned int i;
+
+	fixture_enable(test, fake->mo);
+	auto_node(test, "fake");
+	auto_costs(mo_cpu_engine, part, 100);
+	auto_costs(fake->mo, part, 50);
+	pairs = fixture_pairs(test);
+	fixture_pairs_fill(test, pairs, 16, 0);
+
+	for (i = 0; i < MO_CHOICE_PARTS + 2; i++) {
+		pairs->run = run;
+		begun = fixture_pairs_begin(pairs, MR_SYSCALL);
+		run = pairs->run;
+		fixture_pairs_end(pairs);
+		KUNIT_EXPECT_EQ(test, i < MO_CHOICE_PARTS ?
+				MIGRATE_OFFLOAD_OVERLAP : MIGRATE_OFFLOAD_NONE,
+				begun);
+		KUNIT_EXPECT_TRUE(test, run.begun);
+		auto_costs(fake->mo, part, 200);
+	}
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_PARTS, fake->submits);
+
+	/* Unless it does not take them. */
+	auto_costs(fake->mo, part, 50);
+	fake->submit_error = -EIO;
+	pairs->run = run;
+	KUNIT_EXPECT_EQ(test, MIGRATE_OFFLOAD_NONE,
+			fixture_pairs_begin(pairs, MR_SYSCALL));
+	KUNIT_EXPECT_EQ(test, 0, pairs->run.parts);
+	KUNIT_EXPECT_EQ(test, INT_MAX, pairs->run.pages);
+}
+
 /* How many pages come next: few for engines, all that there are for the CPU. */
 static void auto_says_how_many(struct kunit *test)
 {
-	const size_t part = MO_PART_PAGES * PAGE_SIZE;
+	struct mo_amount part = auto_pages(MO_PART_PAGES * PAGE_SIZE, false);
 	struct fake_engine *fake = auto_engine(test, "fake");
 	struct fixture_pairs *pairs = fixture_pairs(test);
 
@@ -351,41 +443,42 @@ static void auto_says_how_many(struct kunit *test)
 	/* The CPU's cost is asked for, then the engine's. */
 	fixture_pairs_begin(pairs, MR_SYSCALL);
 	KUNIT_EXPECT_EQ(test, MIGRATE_OFFLOAD_ALONE, pairs->begun);
-	KUNIT_EXPECT_EQ(test, MO_PART_PAGES, pairs->next_pages);
+	KUNIT_EXPECT_EQ(test, MO_PART_PAGES, pairs->run.pages);
 	fixture_pairs_end(pairs);
-	auto_cost(mo_cpu_engine, part, 100);
+	auto_costs(mo_cpu_engine, part, 100);
 	fixture_pairs_begin(pairs, MR_SYSCALL);
 	KUNIT_EXPECT_EQ(test, MIGRATE_OFFLOAD_OVERLAP, pairs->begun);
-	KUNIT_EXPECT_EQ(test, MO_PART_PAGES, pairs->next_pages);
+	KUNIT_EXPECT_EQ(test, MO_PART_PAGES, pairs->run.pages);
 	KUNIT_EXPECT_EQ(test, 1, fake->submits);
 	fixture_pairs_end(pairs);
 
 	/* Too many at a time. */
 	fixture_pairs_fill(test, pairs, MO_PART_PAGES, 0);
-	auto_cost(mo_cpu_engine, part, 100);
-	auto_cost(fake->mo, part, 50);
+	auto_costs(mo_cpu_engine, part, 100);
+	auto_costs(fake->mo, part, 50);
 	fixture_pairs_begin(pairs, MR_SYSCALL);
 	KUNIT_EXPECT_EQ(test, MIGRATE_OFFLOAD_NONE, pairs->begun);
-	KUNIT_EXPECT_EQ(test, MO_PART_PAGES, pairs->next_pages);
+	KUNIT_EXPECT_EQ(test, MO_PART_PAGES, pairs->run.pages);
 	KUNIT_EXPECT_EQ(test, 1, fake->submits);
 
-	auto_cost(fake->mo, part, 200);
+	auto_costs(fake->mo, part, 200);
 	fixture_pairs_begin(pairs, MR_SYSCALL);
 	KUNIT_EXPECT_EQ(test, MIGRATE_OFFLOAD_NONE, pairs->begun);
-	KUNIT_EXPECT_EQ(test, INT_MAX, pairs->next_pages);
+	KUNIT_EXPECT_EQ(test, INT_MAX, pairs->run.pages);
 }
 
 /* What is left to the CPU is counted, and not looked at. */
 static void auto_declines(struct kunit *test)
 {
+	struct mo_amount pages = auto_pages(16 * PAGE_SIZE, false);
 	struct fake_engine *fake = auto_engine(test, "fake");
 	struct mo_node_stats before, stats;
 	struct fixture_pairs *pairs;
 
 	fixture_enable(test, fake->mo);
 	auto_node(test, "fake");
-	auto_cost(mo_cpu_engine, 16 * PAGE_SIZE, 1);
-	auto_cost(fake->mo, 16 * PAGE_SIZE, 10);
+	auto_costs(mo_cpu_engine, pages, 1);
+	auto_costs(fake->mo, pages, 10);
 	pairs = fixture_pairs(test);
 	fixture_pairs_fill(test, pairs, 16, 0);
 
@@ -397,7 +490,7 @@ static void auto_declines(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 16, stats.refused[MO_REFUSED_SLOWER]);
 	KUNIT_EXPECT_EQ(test, 0, fake->submits);
 
-	auto_cost(mo_cpu_engine, 16 * PAGE_SIZE, 100);
+	auto_costs(mo_cpu_engine, pages, 100);
 	KUNIT_EXPECT_NE(test, MIGRATE_OFFLOAD_NONE,
 			fixture_pairs_begin(pairs, MR_SYSCALL));
 	KUNIT_EXPECT_EQ(test, 1, fake->submits);
@@ -456,6 +549,8 @@ static struct kunit_case auto_test_cases[] = {
 	KUNIT_CASE_PARAM(auto_parses_goals, goal_gen_params),
 	KUNIT_CASE(auto_remembers),
 	KUNIT_CASE(auto_wants_parts),
+	KUNIT_CASE(auto_keeps_apart),
+	KUNIT_CASE(auto_chooses_for_several),
 	KUNIT_CASE(auto_says_how_many),
 	KUNIT_CASE(auto_declines),
 	KUNIT_CASE(auto_measures),

@@ -248,8 +248,11 @@ enum migrate_offload fixture_pairs_begin(struct fixture_pairs *pairs,
 					 int reason)
 {
 	memset(pairs->waited, 0, sizeof(pairs->waited));
+	/* All that there is, unless the test has others follow. */
+	if (!pairs->run.more)
+		memset(&pairs->run, 0, sizeof(pairs->run));
 	pairs->begun = migrate_offload_begin(&pairs->srcs, &pairs->dsts, reason,
-					     &pairs->next_pages);
+					     &pairs->run);
 	return pairs->begun;
 }
 

@@ -68,7 +68,7 @@ struct fixture_pairs {
 	bool owned[MO_BATCH_FOLIOS + 1];
 	bool waited[MO_BATCH_FOLIOS + 1];
 	enum migrate_offload begun;
-	int next_pages;
+	struct migrate_offload_run run;
 	struct list_head srcs;
 	struct list_head dsts;
 };
