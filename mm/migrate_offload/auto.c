@@ -263,13 +263,13 @@ static bool mo_auto_asks(const struct mo_node *node, struct mo_engine *engine,
 /* What "auto" has to choose for, and where it stands with that. */
 struct mo_question {
 	struct mo_node *node;
+	struct mo_auto *at;
 	int src;
-	size_t bytes;		/* no more than a part */
 	unsigned int class;
+	size_t bytes;		/* no more than a part */
 	unsigned int parts;	/* that the answer is for */
 	bool large;		/* there are more bytes than that */
 	bool freed;		/* it is the CPU's time that counts */
-	struct mo_auto *at;
 };
 
 /*
@@ -337,13 +337,13 @@ static int mo_auto_try(const struct mo_question *ask, int best, u64 best_ns)
  * Most that is left to the CPU is so small that even thinking it over would cost
  * too much: is it as it was the last time?
  */
-static bool mo_auto_declined(const struct mo_question *ask)
+static bool mo_auto_declined(const struct mo_node *node, struct mo_auto *at,
+			     int src, bool freed)
 {
-	struct mo_auto *at = ask->at;
 	unsigned int since;
 
-	if (READ_ONCE(at->changes) != READ_ONCE(ask->node->auto_changes) ||
-	    READ_ONCE(at->src) != ask->src || READ_ONCE(at->freed) != ask->freed)
+	if (READ_ONCE(at->changes) != READ_ONCE(node->auto_changes) ||
+	    READ_ONCE(at->src) != src || READ_ONCE(at->freed) != freed)
 		return false;
 	if (READ_ONCE(at->choice) != MO_CHOICE_SLOWER)
 		return true;
@@ -380,9 +380,6 @@ static int mo_auto_answer(const struct mo_question *ask)
 	struct mo_engine *engine;
 	u64 earned, until = U64_MAX;
 	unsigned int since;
-
-	if (mo_auto_declined(ask))
-		return READ_ONCE(ask->at->choice);
 
 	for (i = 0; i < MO_MAX_CHOICE; i++) {
 		engine = rcu_dereference(node->choice[i]);
@@ -442,18 +439,25 @@ static int mo_auto_answer(const struct mo_question *ask)
  */
 int mo_auto_choose(struct mo_node *node, int src, const struct mo_amount *what)
 {
-	struct mo_question ask = {
-		.node = node,
-		.src = src,
-		.bytes = mo_judged_bytes(what),
-		.parts = what->run ? MO_CHOICE_PARTS : 1,
-		.large = mo_is_large(what),
-		.freed = mo_wants_cpu_freed(node),
-	};
+	size_t bytes = mo_judged_bytes(what);
+	unsigned int class = mo_class_of(what, bytes);
+	bool freed = mo_wants_cpu_freed(node);
+	struct mo_auto *at = &node->autos[class];
+	struct mo_question ask;
 	int choice;
 
-	ask.class = mo_class_of(what, ask.bytes);
-	ask.at = &node->autos[ask.class];
+	if (mo_auto_declined(node, at, src, freed))
+		return READ_ONCE(at->choice);
+	ask = (struct mo_question) {
+		.node = node,
+		.at = at,
+		.src = src,
+		.class = class,
+		.bytes = bytes,
+		.parts = what->run ? MO_CHOICE_PARTS : 1,
+		.large = mo_is_large(what),
+		.freed = freed,
+	};
 	choice = mo_auto_answer(&ask);
 	if (ask.large && (choice >= 0 || choice == MO_CHOICE_CPU))
 		return MO_CHOICE_LARGE;

@@ -158,11 +158,13 @@ full) profiles=(ptdma-1 ptdma-2 ptdma-4 ptdma-8 ptdma-16 dsa sdma) ;;
 *) sed -n '/^#\t/s/^#\t//p' "$0" >&2; exit 2 ;;
 esac
 scope=$1
+times=40 times_small=400
+[ "$scope" != quick ] || times=3 times_small=3
 
 bytes_of() { numfmt --from=iec "$1"; }
 
-# sweep LABEL [WARMUP_64M [WARMUP TIMES TIMES_SMALL]]: all sizes, in amounts of a folio,
-# 128K, 2M, and 64M.
+# sweep LABEL [WARMUP_64M [WARMUP]]: all sizes, in amounts of a folio, 128K, 2M, and 64M.
+# The small ones often, since what happens seldom is as long as many of them.
 sweep() {
 	local size amount seen
 	for size in "${sizes[@]}"; do
@@ -173,8 +175,8 @@ sweep() {
 			seen=$amount
 			case $amount in
 			64M) echo "run $1 $size $amount ${2:-1} 2" ;;
-			2M) echo "run $1 $size $amount ${3:-2} ${4:-3}" ;;
-			*) echo "run $1 $size $amount ${3:-2} ${5:-3}" ;;
+			2M) echo "run $1 $size $amount ${3:-2} $times" ;;
+			*) echo "run $1 $size $amount ${3:-2} $times_small" ;;
 			esac
 		done
 	done
@@ -233,6 +235,16 @@ utilisation() {
 	echo unload
 }
 
+# How much is unmapped and given to the engine at a time, from the stock 256K on. LABEL
+batch_sizes() {
+	local bytes
+	for bytes in 512K 1M 2M; do
+		echo "parts $bytes"
+		echo "run $1/parts-$bytes 4K 64M 1 2"
+		echo "run $1/parts-$bytes 64K 64M 1 2"
+	done
+}
+
 our_cells() {
 	local name
 	echo "policy off"
@@ -259,11 +271,11 @@ our_cells() {
 		echo "policy dma"
 		sweep "$name"
 		details "$name"
-		# Now and then it tries another: often enough for that to show as it should.
+		[ "$scope $name" != "full ptdma-16" ] || batch_sizes "$name"
 		echo "policy auto"
-		sweep "auto/$name" 4 150 40 400
-		echo "run auto/$name-traced 4K 64M 0 1 -t"
-		echo "run auto/$name-traced 2M 64M 0 1 -t"
+		sweep "auto/$name" 4 150
+		echo "run auto/$name-traced 4K 64M 0 5 -t"
+		echo "run auto/$name-traced 2M 64M 0 5 -t"
 		echo "policy off"
 		echo unload
 	done

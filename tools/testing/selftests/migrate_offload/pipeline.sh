@@ -147,7 +147,7 @@ policy sim0 1M
 move $anon_4k 1280 "at least 1 MiB"
 is "$(submitted)" -eq 1280 "folios in batches"
 is "$(first)" -eq 256 "unmapped before the first is mapped again"
-is "$(most)" -eq 512 "unmapped at a time"
+is "$(most)" -eq 256 "unmapped at a time"
 move $anon_4k 300 "a remainder"
 is "$(submitted)" -eq 256 "folios in batches"
 policy sim0 0
