@@ -12,8 +12,8 @@
  * Costs are kept per page, by engine, direction and size: what is latency
  * shows in small sizes, what is bandwidth in large ones. Many small folios are
  * not what one large folio is, and what is copied while others are unmapped is
- * waited for less: so these are kept apart. Each cost is the running average of medians of the last three samples: a single bad one is not seen
- * at all.
+ * waited for less: so these are kept apart. Each cost is the running average of
+ * medians of the last three samples: a single bad one is not seen at all.
  *
  * All of this is read and written without locks, by any number of tasks. A
  * sample may get lost that way, or be counted twice, and no harm is done.
@@ -101,15 +101,6 @@ void mo_costs_forget(struct mo_engine *engine)
 {
 	memset(engine->costs, 0,
 	       mo_nr_directions() * sizeof(*engine->costs));
-}
-
-/* Each class is four times the last, and named after the most it has. */
-unsigned int mo_size_class(size_t bytes)
-{
-	size_t units = DIV_ROUND_UP(bytes, SZ_4K);
-
-	return min_t(unsigned int, MO_NR_COST_CLASSES - 1,
-		     (order_base_2(units) + 1) / 2);
 }
 
 /*
@@ -295,7 +286,7 @@ static void mo_auto_earn(struct mo_auto *at, u64 ns)
 }
 
 static struct mo_estimate mo_auto_ask(const struct mo_question *ask,
-				 struct mo_engine *engine)
+				      struct mo_engine *engine)
 {
 	return mo_estimate(engine, ask->src, ask->node->nid, ask->class,
 			   ask->bytes);
@@ -432,6 +423,27 @@ static int mo_auto_answer(const struct mo_question *ask)
 	return choice;
 }
 
+static noinline int mo_auto_think(struct mo_node *node, int src,
+				  const struct mo_amount *what,
+				  unsigned int class, bool freed)
+{
+	struct mo_question ask = {
+		.node = node,
+		.at = &node->autos[class],
+		.src = src,
+		.class = class,
+		.bytes = mo_judged_bytes(what),
+		.parts = what->run ? MO_CHOICE_PARTS : 1,
+		.large = mo_is_large(what),
+		.freed = freed,
+	};
+	int choice = mo_auto_answer(&ask);
+
+	if (ask.large && (choice >= 0 || choice == MO_CHOICE_CPU))
+		return MO_CHOICE_LARGE;
+	return choice;
+}
+
 /*
  * Who is to copy what comes from node @src to @node, and as many parts as
  * MO_CHOICE_PARTS if it is one of a run: an index into node->choice, or an
@@ -439,29 +451,13 @@ static int mo_auto_answer(const struct mo_question *ask)
  */
 int mo_auto_choose(struct mo_node *node, int src, const struct mo_amount *what)
 {
-	size_t bytes = mo_judged_bytes(what);
-	unsigned int class = mo_class_of(what, bytes);
-	bool freed = mo_wants_cpu_freed(node);
+	unsigned int class = mo_class_of(what, mo_judged_bytes(what));
 	struct mo_auto *at = &node->autos[class];
-	struct mo_question ask;
-	int choice;
+	bool freed = mo_wants_cpu_freed(node);
 
 	if (mo_auto_declined(node, at, src, freed))
 		return READ_ONCE(at->choice);
-	ask = (struct mo_question) {
-		.node = node,
-		.at = at,
-		.src = src,
-		.class = class,
-		.bytes = bytes,
-		.parts = what->run ? MO_CHOICE_PARTS : 1,
-		.large = mo_is_large(what),
-		.freed = freed,
-	};
-	choice = mo_auto_answer(&ask);
-	if (ask.large && (choice >= 0 || choice == MO_CHOICE_CPU))
-		return MO_CHOICE_LARGE;
-	return choice;
+	return mo_auto_think(node, src, what, class, freed);
 }
 
 static const char * const mo_goal_names[MO_NR_GOALS] = {

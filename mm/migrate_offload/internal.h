@@ -31,6 +31,7 @@
 #include <linux/completion.h>
 #include <linux/kobject.h>
 #include <linux/ktime.h>
+#include <linux/log2.h>
 #include <linux/migrate_offload.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
@@ -388,6 +389,15 @@ void mo_batch_refused(struct mo_batch *batch);
 void mo_batch_cancel(struct mo_batch *batch);
 int mo_batch_pair_error(struct mo_batch *batch, const struct mo_pair *pair);
 
+/* Each class is four times the last, and named after the most it has. */
+static inline unsigned int mo_size_class(size_t bytes)
+{
+	size_t units = DIV_ROUND_UP(bytes, SZ_4K);
+
+	return min_t(unsigned int, MO_NR_COST_CLASSES - 1,
+		     (order_base_2(units) + 1) / 2);
+}
+
 /* stripe.c */
 int mo_stripe_create(struct mo_engine *engine);
 void mo_stripe_destroy(struct mo_engine *engine);
@@ -487,7 +497,6 @@ int mo_policy_set_min_bytes(struct mo_node *node, const char *text);
 int mo_costs_create(struct mo_engine *engine);
 void mo_costs_destroy(struct mo_engine *engine);
 void mo_costs_forget(struct mo_engine *engine);
-unsigned int mo_size_class(size_t bytes);
 void mo_auto_changed(struct mo_node *node);
 void mo_auto_note(struct mo_engine *engine, int src, int dst,
 		  const struct mo_amount *what, u64 ns, u64 cpu_ns);

@@ -245,13 +245,13 @@ static void auto_has_a_goal(struct kunit *test)
 	auto_cost(mo_cpu_engine, SZ_1M, 100);
 	for (i = 0; i < 40; i++)
 		auto_note(fake->mo, 180 * NSEC_PER_USEC,
-			     10 * NSEC_PER_USEC);
+			  10 * NSEC_PER_USEC);
 	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choice(node, SZ_1M));
 	KUNIT_ASSERT_EQ(test, 0, mo_auto_set_goal(node, "cpu"));
 	KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_1M));
 	for (i = 0; i < 40; i++)
 		auto_note(fake->mo, 220 * NSEC_PER_USEC,
-			     10 * NSEC_PER_USEC);
+			  10 * NSEC_PER_USEC);
 	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choice(node, SZ_1M));
 }
 
