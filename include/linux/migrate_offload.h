@@ -244,11 +244,13 @@ enum migrate_offload {
 struct migrate_offload_run {
 	int pages;	/* that are worth the next offer */
 	bool more;	/* set by the caller: this offer is not the last one */
+	bool begun;	/* something was offered before */
 	/* private: */
-	bool begun;	/* nor the first one */
-	int nid;
-	int choice;	/* of "auto", for so many parts more */
-	int parts;
+	int choice;	/* of "auto", */
+	int parts;	/* for so many more, */
+	int nid, src;	/* as long as they are like that */
+	size_t last;
+	unsigned int changes;
 };
 
 #ifdef CONFIG_MIGRATE_OFFLOAD

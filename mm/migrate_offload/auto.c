@@ -16,7 +16,8 @@
  * medians of the last three samples: a single bad one is not seen at all.
  *
  * All of this is read and written without locks, by any number of tasks. A
- * sample may get lost that way, or be counted twice, and no harm is done.
+ * sample may get lost that way, or be counted twice, and no harm is done. Only
+ * changes of policies and engines must not get lost, and are counted.
  */
 #include <linux/math64.h>
 #include <linux/mm.h>
@@ -40,7 +41,7 @@
 /* and only so much of all the time may be lost with that, */
 #define MO_TRY_SHARE		128
 /* of which this much can be saved up for when it is needed, in ns. */
-#define MO_MAX_CREDIT		(50 * NSEC_PER_MSEC)
+#define MO_MAX_CREDIT		((u64)50 * NSEC_PER_MSEC)
 
 /* For the goal "cpu", it may take so much longer than with the CPU. */
 #define MO_CPU_GOAL_SLOWER	2
@@ -104,19 +105,14 @@ void mo_costs_forget(struct mo_engine *engine)
 }
 
 /*
- * Is it more than an engine is given at a time? Parts go on until they are large
- * enough.
+ * Parts go on to the folio with which they are large enough. What is more than that
+ * counts by what a part of it would cost.
  */
-static bool mo_is_large(const struct mo_amount *what)
-{
-	return what->bytes - what->last >= READ_ONCE(mo_part_pages) * PAGE_SIZE;
-}
-
-/* What is too large counts by what a part of it would cost. */
 static size_t mo_judged_bytes(const struct mo_amount *what)
 {
-	return mo_is_large(what) ? READ_ONCE(mo_part_pages) * PAGE_SIZE :
-				   what->bytes;
+	size_t part = READ_ONCE(mo_part_pages) * PAGE_SIZE;
+
+	return what->bytes - what->last >= part ? part : what->bytes;
 }
 
 static unsigned int mo_class(bool run, unsigned int folios, unsigned int size)
@@ -149,10 +145,11 @@ static u32 mo_average(u32 old, u32 new)
 	return old + ((s32)(new - old)) / 4;
 }
 
-/* Something is not as it was when it was decided last. */
+/* Policy or engines are not as they were when it was decided last. */
 void mo_auto_changed(struct mo_node *node)
 {
-	WRITE_ONCE(node->auto_changes, READ_ONCE(node->auto_changes) + 1);
+	/* Pairs with mo_auto_choose(): who sees this sees what has changed. */
+	atomic_inc_return_release(&node->auto_changes);
 }
 
 /*
@@ -172,7 +169,8 @@ void mo_auto_note(struct mo_engine *engine, int src, int dst,
 	typical = mo_median(new, previous, READ_ONCE(cost->last[1]));
 	WRITE_ONCE(cost->last[1], previous);
 	WRITE_ONCE(cost->last[0], new);
-	mo_auto_changed(mo_node(dst));
+	/* Nothing is remembered. */
+	WRITE_ONCE(mo_node(dst)->autos[class].changes, 0);
 	if (samples < MO_COST_SAMPLES) {
 		/* Of the first two, the better one. */
 		if (samples < MO_COST_SAMPLES - 1)
@@ -255,6 +253,7 @@ static bool mo_auto_asks(const struct mo_node *node, struct mo_engine *engine,
 struct mo_question {
 	struct mo_node *node;
 	struct mo_auto *at;
+	unsigned int changes;	/* of the node, before anything was looked at */
 	int src;
 	unsigned int class;
 	size_t bytes;		/* no more than a part */
@@ -263,15 +262,20 @@ struct mo_question {
 	bool freed;		/* it is the CPU's time that counts */
 };
 
+/* What it takes to pay for @parts that take @extra ns more than the best. */
+static u64 mo_auto_price(u64 extra, unsigned int parts)
+{
+	return min(extra * parts, MO_MAX_CREDIT);
+}
+
 /*
- * Should time be spent on finding out what costs @extra ns more than what is
- * known to be best? Then it is paid for, unless it will not be done now.
+ * Should time be spent on finding out what costs so much more than what is known
+ * to be best? Then it is paid for, unless it will not be done now.
  */
 static bool mo_auto_pays(const struct mo_question *ask, u64 extra)
 {
 	u64 credit = READ_ONCE(ask->at->credit);
 
-	extra *= ask->parts;
 	if (extra > credit)
 		return false;
 	if (!ask->large)
@@ -298,7 +302,7 @@ static struct mo_estimate mo_auto_ask(const struct mo_question *ask,
  */
 static int mo_auto_try(const struct mo_question *ask, int best, u64 best_ns)
 {
-	unsigned int i, turn = READ_ONCE(ask->at->turn);
+	unsigned int i, parts = ask->parts, turn = READ_ONCE(ask->at->turn);
 	struct mo_node *node = ask->node;
 	struct mo_estimate estimate;
 	struct mo_engine *engine;
@@ -310,6 +314,7 @@ static int mo_auto_try(const struct mo_question *ask, int best, u64 best_ns)
 		if (choice == MO_MAX_CHOICE) {
 			choice = MO_CHOICE_CPU;
 			engine = mo_cpu_engine;
+			parts = 1;
 			break;
 		}
 		engine = rcu_dereference(node->choice[choice]);
@@ -319,7 +324,8 @@ static int mo_auto_try(const struct mo_question *ask, int best, u64 best_ns)
 	WRITE_ONCE(ask->at->turn, turn + 1);
 
 	estimate = mo_auto_ask(ask, engine);
-	if (!mo_auto_pays(ask, estimate.ns - min(estimate.ns, best_ns)))
+	if (!mo_auto_pays(ask, mo_auto_price(estimate.ns -
+					     min(estimate.ns, best_ns), parts)))
 		return best;
 	return choice;
 }
@@ -328,12 +334,13 @@ static int mo_auto_try(const struct mo_question *ask, int best, u64 best_ns)
  * Most that is left to the CPU is so small that even thinking it over would cost
  * too much: is it as it was the last time?
  */
-static bool mo_auto_declined(const struct mo_node *node, struct mo_auto *at,
-			     int src, bool freed)
+static bool mo_auto_declined(struct mo_auto *at, unsigned int changes, int src,
+			     size_t bytes, bool freed)
 {
 	unsigned int since;
 
-	if (READ_ONCE(at->changes) != READ_ONCE(node->auto_changes) ||
+	/* More than it was then may be enough for others. */
+	if (READ_ONCE(at->changes) != changes || bytes > READ_ONCE(at->bytes) ||
 	    READ_ONCE(at->src) != src || READ_ONCE(at->freed) != freed)
 		return false;
 	if (READ_ONCE(at->choice) != MO_CHOICE_SLOWER)
@@ -354,11 +361,12 @@ static void mo_auto_decline(const struct mo_question *ask, int choice,
 	struct mo_auto *at = ask->at;
 
 	WRITE_ONCE(at->src, ask->src);
+	WRITE_ONCE(at->bytes, ask->bytes);
 	WRITE_ONCE(at->freed, ask->freed);
 	WRITE_ONCE(at->choice, choice);
 	WRITE_ONCE(at->earned, earned);
 	WRITE_ONCE(at->until, until);
-	WRITE_ONCE(at->changes, READ_ONCE(ask->node->auto_changes));
+	WRITE_ONCE(at->changes, ask->changes);
 }
 
 /* An index into node->choice, or an enum mo_choice. */
@@ -369,7 +377,7 @@ static int mo_auto_answer(const struct mo_question *ask)
 	struct mo_node *node = ask->node;
 	int i, choice = MO_CHOICE_NOBODY;
 	struct mo_engine *engine;
-	u64 earned, until = U64_MAX;
+	u64 price, earned, until = U64_MAX;
 	unsigned int since;
 
 	for (i = 0; i < MO_MAX_CHOICE; i++) {
@@ -395,10 +403,12 @@ static int mo_auto_answer(const struct mo_question *ask)
 		lasting &= !estimate.queued;
 		if (estimate.samples < MO_COST_SAMPLES) {
 			/* The first one is not known to cost anything. */
-			if (!estimate.samples || estimate.ns <= 2 * cpu.ns ||
-			    mo_auto_pays(ask, estimate.ns - cpu.ns))
+			if (!estimate.samples || estimate.ns <= 2 * cpu.ns)
 				return i;
-			until = min(until, (estimate.ns - cpu.ns) * ask->parts);
+			price = mo_auto_price(estimate.ns - cpu.ns, ask->parts);
+			if (mo_auto_pays(ask, price))
+				return i;
+			until = min(until, price);
 			continue;
 		}
 		if (ask->freed && estimate.ns <= MO_CPU_GOAL_SLOWER * cpu.ns ?
@@ -408,7 +418,8 @@ static int mo_auto_answer(const struct mo_question *ask)
 			choice = i;
 		}
 	}
-	earned = best.ns * ask->parts / MO_TRY_SHARE;
+	/* The CPU is not chosen for more than this one. */
+	earned = best.ns * (choice < 0 ? 1 : ask->parts) / MO_TRY_SHARE;
 	if (choice < 0 && lasting)
 		mo_auto_decline(ask, choice, earned, until);
 	if (!asked)
@@ -423,27 +434,6 @@ static int mo_auto_answer(const struct mo_question *ask)
 	return choice;
 }
 
-static noinline int mo_auto_think(struct mo_node *node, int src,
-				  const struct mo_amount *what,
-				  unsigned int class, bool freed)
-{
-	struct mo_question ask = {
-		.node = node,
-		.at = &node->autos[class],
-		.src = src,
-		.class = class,
-		.bytes = mo_judged_bytes(what),
-		.parts = what->run ? MO_CHOICE_PARTS : 1,
-		.large = mo_is_large(what),
-		.freed = freed,
-	};
-	int choice = mo_auto_answer(&ask);
-
-	if (ask.large && (choice >= 0 || choice == MO_CHOICE_CPU))
-		return MO_CHOICE_LARGE;
-	return choice;
-}
-
 /*
  * Who is to copy what comes from node @src to @node, and as many parts as
  * MO_CHOICE_PARTS if it is one of a run: an index into node->choice, or an
@@ -451,13 +441,32 @@ static noinline int mo_auto_think(struct mo_node *node, int src,
  */
 int mo_auto_choose(struct mo_node *node, int src, const struct mo_amount *what)
 {
-	unsigned int class = mo_class_of(what, mo_judged_bytes(what));
+	/* Pairs with mo_auto_changed(). */
+	unsigned int changes = atomic_read_acquire(&node->auto_changes);
+	size_t bytes = mo_judged_bytes(what);
+	unsigned int class = mo_class_of(what, bytes);
 	struct mo_auto *at = &node->autos[class];
 	bool freed = mo_wants_cpu_freed(node);
+	struct mo_question ask;
+	int choice;
 
-	if (mo_auto_declined(node, at, src, freed))
+	if (mo_auto_declined(at, changes, src, bytes, freed))
 		return READ_ONCE(at->choice);
-	return mo_auto_think(node, src, what, class, freed);
+	ask = (struct mo_question) {
+		.node = node,
+		.at = at,
+		.changes = changes,
+		.src = src,
+		.class = class,
+		.bytes = bytes,
+		.parts = what->run ? MO_CHOICE_PARTS : 1,
+		.large = what->bytes > bytes,
+		.freed = freed,
+	};
+	choice = mo_auto_answer(&ask);
+	if (ask.large && (choice >= 0 || choice == MO_CHOICE_CPU))
+		return MO_CHOICE_LARGE;
+	return choice;
 }
 
 static const char * const mo_goal_names[MO_NR_GOALS] = {
@@ -500,6 +509,9 @@ static int mo_auto_show_line(char *buf, int len, const struct mo_engine *engine,
 	bool any = false;
 	unsigned int i;
 
+	/* No half lines, of which some would look like other numbers. */
+	if (len > PAGE_SIZE - 256)
+		return len;
 	costs = &engine->costs[mo_direction(src, dst)]
 			.of[kind * MO_NR_COST_CLASSES];
 	for (i = 0; i < MO_NR_COST_CLASSES; i++)

@@ -251,11 +251,12 @@ static noinline bool mo_batch_add_cut(struct mo_batch *batch, bool goes_on,
 				      size_t left)
 {
 	size_t max = batch->engine->max_extent_bytes, part = 0;
-	struct migrate_offload_extent *last;
+	struct migrate_offload_extent *last = NULL;
 
-	last = &batch->pub.extents[batch->pub.nr_extents - 1];
-	if (goes_on)
+	if (goes_on) {
+		last = &batch->pub.extents[batch->pub.nr_extents - 1];
 		part = min(left, max - last->len);
+	}
 	if (batch->pub.nr_extents + DIV_ROUND_UP(left - part, max) >
 	    batch->engine->max_extents)
 		return false;

@@ -318,6 +318,7 @@ struct mo_offer {
 	bool taken;			/* anything */
 	bool by_cpu;			/* by what copies with the CPU */
 	bool slow;			/* by an engine that does not outrun it */
+	bool any_by_cpu;		/* for any node */
 	enum migrate_offload outcome;	/* of all nodes */
 };
 
@@ -372,7 +373,7 @@ static bool mo_assign_joined(struct mo_offer *offer,
 			     const struct mo_piece *piece)
 {
 	struct mo_pair *parts = mo_join(offer->node, piece, offer->bytes,
-					offer->reason);
+					offer->reason, offer->run);
 
 	if (!parts)
 		return false;
@@ -501,6 +502,7 @@ static bool mo_offer_to(struct mo_offer *offer, int nid, struct list_head *srcs,
 		mo_assign_marked(offer, srcs, dsts);
 	if (offer->batch)
 		mo_submit_marked(offer);
+	offer->any_by_cpu |= offer->by_cpu;
 	/* Of several nodes, that counts which allows least. */
 	offer->outcome = max(offer->outcome, mo_outcome(offer));
 	return others;
@@ -535,17 +537,23 @@ static int mo_choose(struct mo_offer *offer, int src, size_t last)
 		.last = last,
 		.run = run,
 	};
+	unsigned int changes = atomic_read_acquire(&offer->node->auto_changes);
 	int choice;
 
-	if (run && run->parts && run->nid == offer->node->nid) {
+	/* As long as it is about the same. */
+	if (run && run->parts && run->nid == offer->node->nid &&
+	    run->src == src && run->last == last && run->changes == changes) {
 		run->parts--;
 		return run->choice;
 	}
 	choice = mo_policy_choose(offer->node, src, &what);
-	if (run && choice >= 0) {
+	if (run) {
 		run->nid = offer->node->nid;
+		run->src = src;
+		run->last = last;
+		run->changes = changes;
 		run->choice = choice;
-		run->parts = MO_CHOICE_PARTS - 1;
+		run->parts = choice >= 0 ? MO_CHOICE_PARTS - 1 : 0;
 	}
 	return choice;
 }
@@ -604,13 +612,17 @@ static void mo_offer(struct mo_offer *offer, struct list_head *srcs,
 /* How many pages are worth another offer, after what came of this one? */
 static int mo_next_pages(const struct mo_offer *offer)
 {
-	/* "auto" wants to see what the CPU costs, or waits for less than that. */
-	if (offer->choice == MO_CHOICE_CPU || offer->choice == MO_CHOICE_LARGE)
-		return READ_ONCE(mo_part_pages);
-	/* If the CPU copies, nothing but more flushes comes of small parts. */
-	if (offer->outcome == MIGRATE_OFFLOAD_NONE || offer->by_cpu)
-		return INT_MAX;
-	return READ_ONCE(mo_part_pages);
+	bool small = true;
+
+	/*
+	 * If the CPU copies, nothing but more flushes comes of small parts, unless
+	 * "auto" waits for less than that, or has just seen what the CPU costs.
+	 */
+	if (offer->outcome == MIGRATE_OFFLOAD_NONE)
+		small = offer->choice == MO_CHOICE_LARGE;
+	else if (offer->any_by_cpu)
+		small = offer->choice == MO_CHOICE_CPU;
+	return small ? READ_ONCE(mo_part_pages) : INT_MAX;
 }
 
 enum migrate_offload

@@ -128,9 +128,11 @@ static void mo_engine_fail_work(struct work_struct *work)
 void mo_engine_fail(struct mo_engine *engine, const char *why)
 {
 	cmpxchg(&engine->grace_end, 0, (jiffies + MO_QUIESCE_GRACE) | 1);
-	if (cmpxchg(&engine->state, MO_ONLINE, MO_FAILED) == MO_ONLINE)
+	if (cmpxchg(&engine->state, MO_ONLINE, MO_FAILED) == MO_ONLINE) {
+		mo_policy_changed();
 		pr_warn("engine %s failed (%s), out of service until reset\n",
 			engine->name, why);
+	}
 	queue_work(mo_wq, &engine->fail_work);
 }
 

@@ -29,7 +29,7 @@ static int mo_copy_piece(struct mo_node *node, struct mo_piece *piece,
 	int choice;
 
 	if (mo_is_joined(node)) {
-		pair = mo_join(node, piece, bytes, reason);
+		pair = mo_join(node, piece, bytes, reason, false);
 		if (pair)
 			return mo_join_wait(pair->batch);
 	}

@@ -325,8 +325,9 @@ struct mo_auto {
 	unsigned int turn;		/* whose it is to be tried */
 
 	/* It left such a copy to the CPU, and does as long as nothing changes: */
-	unsigned int changes;		/* mo_node->auto_changes, then */
+	unsigned int changes;		/* mo_node->auto_changes, then; or 0 */
 	int src;
+	size_t bytes;
 	bool freed;
 	enum mo_choice choice;
 	u64 earned;			/* by each such offer, in ns */
@@ -347,7 +348,7 @@ struct mo_node {
 	struct mo_engine __rcu *choice[MO_MAX_CHOICE];
 
 	/* Of auto.c, not locked: */
-	unsigned int auto_changes;	/* of what it goes by */
+	atomic_t auto_changes;		/* of policy and engines */
 	struct mo_auto autos[MO_NR_CLASSES];
 
 	/* Under mo_lock: */
@@ -532,7 +533,7 @@ int mo_pair_wait(struct mo_pair *pair);
 
 /* join.c */
 struct mo_pair *mo_join(struct mo_node *node, const struct mo_piece *piece,
-			size_t bytes, int reason);
+			size_t bytes, int reason, bool run);
 void mo_join_settle(struct mo_batch *batch);
 int mo_join_wait(struct mo_batch *batch);
 

@@ -51,7 +51,7 @@ static void mo_join_cancel(struct mo_batch *batch)
  * for mo_join_wait(), or NULL if it is not to be split.
  */
 struct mo_pair *mo_join(struct mo_node *node, const struct mo_piece *piece,
-			size_t bytes, int reason)
+			size_t bytes, int reason, bool run)
 {
 	struct mo_batch *batches[MO_MAX_CHOICE];
 	struct mo_batch *first = NULL, **last = &first, *batch;
@@ -80,6 +80,7 @@ struct mo_pair *mo_join(struct mo_node *node, const struct mo_piece *piece,
 		good &= !!mo_batch_add(batch, &part);
 		part.offset += part.bytes;
 		batch->joined = true;
+		batch->run = run;
 		batch->next = NULL;
 		*last = batch;
 		last = &batch->next;

@@ -309,10 +309,14 @@ static void auto_remembers(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, mo_policy_set_min_bytes(node, "8K"));
 	KUNIT_EXPECT_EQ(test, MO_CHOICE_SMALL, auto_choice(node, SZ_4K));
 	KUNIT_EXPECT_EQ(test, MO_CHOICE_SMALL, auto_choice(node, SZ_4K));
+	/* Of the same class, but enough. */
+	KUNIT_ASSERT_EQ(test, 0, mo_policy_set_min_bytes(node, "900K"));
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_SMALL, auto_choice(node, SZ_512K));
+	KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_1M));
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_SMALL, auto_choice(node, SZ_512K));
 	KUNIT_ASSERT_EQ(test, 0, mo_policy_set_min_bytes(node, "auto"));
 	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choice(node, SZ_4K));
 	mo_engine_fail(fake->mo, "test");
-	mo_auto_changed(node);
 	KUNIT_EXPECT_EQ(test, MO_CHOICE_NOBODY, auto_choice(node, SZ_4K));
 	KUNIT_EXPECT_EQ(test, MO_CHOICE_NOBODY, auto_choice(node, SZ_4K));
 	KUNIT_ASSERT_EQ(test, 0, fake_reset(fake));
@@ -419,7 +423,19 @@ static void auto_chooses_for_several(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, MO_CHOICE_PARTS, fake->submits);
 
-	/* Unless it does not take them. */
+	/* Unless they come from elsewhere, or the policy is another. */
+	auto_costs(fake->mo, part, 50);
+	pairs->run = run;
+	fixture_pairs_begin(pairs, MR_SYSCALL);
+	fixture_pairs_end(pairs);
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_PARTS - 1, pairs->run.parts);
+	auto_costs(fake->mo, part, 200);
+	mo_auto_changed(mo_node(0));
+	KUNIT_EXPECT_EQ(test, MIGRATE_OFFLOAD_NONE,
+			fixture_pairs_begin(pairs, MR_SYSCALL));
+	KUNIT_EXPECT_EQ(test, 0, pairs->run.parts);
+
+	/* Or it does not take them. */
 	auto_costs(fake->mo, part, 50);
 	fake->submit_error = -EIO;
 	pairs->run = run;
