@@ -369,7 +369,7 @@ static void mo_auto_decline(const struct mo_question *ask, int choice,
 	WRITE_ONCE(at->changes, ask->changes);
 }
 
-/* An index into node->choice, or an enum mo_choice. */
+/* An index into node->choice, or an enum mo_choice. Under RCU. */
 static int mo_auto_answer(const struct mo_question *ask)
 {
 	struct mo_estimate cpu = {}, best = {}, estimate;
@@ -437,7 +437,7 @@ static int mo_auto_answer(const struct mo_question *ask)
 /*
  * Who is to copy what comes from node @src to @node, and as many parts as
  * MO_CHOICE_PARTS if it is one of a run: an index into node->choice, or an
- * enum mo_choice. Under RCU.
+ * enum mo_choice.
  */
 int mo_auto_choose(struct mo_node *node, int src, const struct mo_amount *what)
 {
@@ -463,7 +463,9 @@ int mo_auto_choose(struct mo_node *node, int src, const struct mo_amount *what)
 		.large = what->bytes > bytes,
 		.freed = freed,
 	};
+	rcu_read_lock();
 	choice = mo_auto_answer(&ask);
+	rcu_read_unlock();
 	if (ask.large && (choice >= 0 || choice == MO_CHOICE_CPU))
 		return MO_CHOICE_LARGE;
 	return choice;

@@ -546,7 +546,7 @@ static int mo_choose(struct mo_offer *offer, int src, size_t last)
 		run->parts--;
 		return run->choice;
 	}
-	choice = mo_policy_choose(offer->node, src, &what);
+	choice = mo_auto_choose(offer->node, src, &what);
 	if (run) {
 		run->nid = offer->node->nid;
 		run->src = src;

@@ -399,6 +399,22 @@ static inline unsigned int mo_size_class(size_t bytes)
 		     (order_base_2(units) + 1) / 2);
 }
 
+/* Why "auto" leaves it to the CPU; MO_ACCEPTED if it does not. */
+static inline enum mo_refusal mo_choice_refusal(int choice)
+{
+	switch (choice) {
+	case MO_CHOICE_SLOWER:
+	case MO_CHOICE_LARGE:
+		return MO_REFUSED_SLOWER;
+	case MO_CHOICE_SMALL:
+		return MO_REFUSED_TOO_SMALL;
+	case MO_CHOICE_NOBODY:
+		return MO_REFUSED_NO_ENGINE;
+	default:
+		return MO_ACCEPTED;
+	}
+}
+
 /* stripe.c */
 int mo_stripe_create(struct mo_engine *engine);
 void mo_stripe_destroy(struct mo_engine *engine);
@@ -481,7 +497,6 @@ void mo_policy_changed(void);
 void mo_policy_resolve_all(void);
 int mo_policy_choose(struct mo_node *node, int src,
 		     const struct mo_amount *what);
-enum mo_refusal mo_choice_refusal(int choice);
 struct mo_batch *mo_policy_pick(struct mo_node *node, struct mo_piece *piece,
 				size_t bytes, int choice, enum mo_refusal *why);
 unsigned int mo_policy_pick_joined(struct mo_node *node,

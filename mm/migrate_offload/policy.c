@@ -235,30 +235,8 @@ static struct mo_batch *mo_ask(const struct mo_node *node,
 int mo_policy_choose(struct mo_node *node, int src,
 		     const struct mo_amount *what)
 {
-	int choice = MO_CHOICE_ANY;
-
-	if (READ_ONCE(node->automatic)) {
-		rcu_read_lock();
-		choice = mo_auto_choose(node, src, what);
-		rcu_read_unlock();
-	}
-	return choice;
-}
-
-/* Why "auto" leaves it to the CPU; MO_ACCEPTED if it does not. */
-enum mo_refusal mo_choice_refusal(int choice)
-{
-	switch (choice) {
-	case MO_CHOICE_SLOWER:
-	case MO_CHOICE_LARGE:
-		return MO_REFUSED_SLOWER;
-	case MO_CHOICE_SMALL:
-		return MO_REFUSED_TOO_SMALL;
-	case MO_CHOICE_NOBODY:
-		return MO_REFUSED_NO_ENGINE;
-	default:
-		return MO_ACCEPTED;
-	}
+	return READ_ONCE(node->automatic) ? mo_auto_choose(node, src, what) :
+					    MO_CHOICE_ANY;
 }
 
 /*
