@@ -199,8 +199,11 @@ kmake() {
 
 # What the symbols of our objects are: of $1 (-u or --defined-only).
 symbols() {
-	find "$work/obj"/mm/{migrate_offload,migrate.o,hugetlb.o} \
-		"$work"/obj/drivers/dma/{migrate-engines,idxd} -name '*.o' -print0 2> /dev/null |
+	# Not all of it is there from the beginning.
+	{
+		find "$work/obj"/mm/{migrate_offload,migrate.o,hugetlb.o} \
+			"$work"/obj/drivers/dma/{migrate-engines,idxd} -name '*.o' -print0 2> /dev/null || :
+	} |
 		xargs -0 -r nm "$1" | awk 'NF > 1 { print $NF }' | sort -u
 }
 

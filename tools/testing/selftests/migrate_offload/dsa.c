@@ -347,7 +347,7 @@ static bool does_not_decay(void)
 	int ret;
 
 	/* As many as come together. */
-	ret = mo_alloc(&mem, MO_ANON, 64, mo_nodes[0]);
+	ret = mo_alloc(&mem, MO_ANON, 32, mo_nodes[0]);
 	if (ret)
 		ksft_exit_fail_msg("no memory: %s\n", strerror(-ret));
 	then = done_now(0);
