@@ -35,6 +35,7 @@ struct rig {
 	u64 cost[RIG_MAX_CHANNELS];	/* ns for a MiB */
 	ktime_t free[RIG_MAX_CHANNELS];
 	bool at_once;			/* report when all have ended */
+	bool contents;			/* and copy, and compare */
 	u32 seed;
 	struct rnd_state rnd;
 	/* Of batches that have been sealed: */
@@ -110,9 +111,14 @@ static void rig_report(struct rig *rig, struct rig_batch *batch,
 	struct migrate_offload_batch *pub = &batch->mo->pub;
 	unsigned int i;
 
-	for (i = 0; i < pub->nr_extents; i++)
-		if (pub->extents[i].channel == channel)
+	for (i = 0; i < pub->nr_extents; i++) {
+		if (pub->extents[i].channel != channel)
+			continue;
+		if (rig->contents)
 			fake_extent(pub, i, error);
+		else
+			migrate_offload_extent_done(pub, i, error);
+	}
 	batch->ends[channel] = 0;
 }
 
@@ -145,16 +151,24 @@ static void rig_finish(struct rig *rig, struct rig_batch *batch)
 	rig_finish_but(rig, batch, -1);
 }
 
-/* Copy 2 MiB, byte by byte. Returns how long it took. */
+/*
+ * Copy 2 MiB. Returns how long it took. It is looked at each byte now and then; on
+ * an emulated CPU that takes much longer than all else.
+ */
 static u64 rig_copy(struct rig *rig)
 {
 	ktime_t start = rig->now;
 	struct rig_batch batch;
 
-	fixture_fill(rig->src, ++rig->seed);
+	rig->contents = !(rig->seed++ % 16);
+	if (rig->contents)
+		fixture_fill(rig->src, rig->seed);
 	batch = rig_submit(rig, SZ_2M);
 	rig_finish(rig, &batch);
-	KUNIT_EXPECT_TRUE(rig->test, fixture_filled(rig->dst, rig->seed));
+	if (rig->contents)
+		KUNIT_EXPECT_TRUE(rig->test,
+				  fixture_filled(rig->dst, rig->seed));
+	rig->contents = false;
 	return rig->now - start;
 }
 
