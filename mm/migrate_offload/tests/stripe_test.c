@@ -35,7 +35,7 @@ struct rig {
 	u64 cost[RIG_MAX_CHANNELS];	/* ns for a MiB */
 	ktime_t free[RIG_MAX_CHANNELS];
 	bool at_once;			/* report when all have ended */
-	bool contents;			/* and copy, and compare */
+	bool contents;			/* copy them, too */
 	u32 seed;
 	struct rnd_state rnd;
 	/* Of batches that have been sealed: */
@@ -152,8 +152,8 @@ static void rig_finish(struct rig *rig, struct rig_batch *batch)
 }
 
 /*
- * Copy 2 MiB. Returns how long it took. It is looked at each byte now and then; on
- * an emulated CPU that takes much longer than all else.
+ * Copy 2 MiB. Returns how long it took. Bytes are copied and compared now and then:
+ * on an emulated CPU that takes much longer than all else.
  */
 static u64 rig_copy(struct rig *rig)
 {
