@@ -149,6 +149,7 @@ build_all() {
 qemu_run() {
 	local accel=$1 append=$2
 	shift 2
+	[[ $accel != tcg* ]] || append+=" $(tsc_khz)"
 	# In this order: the kernel wants cpio headers, but not gzip's, aligned.
 	(cd "$job" && find job.d | cpio --quiet -o -H newc) |
 		cat - "$out/initramfs.gz" > "$job/initramfs"
@@ -236,6 +237,16 @@ kvm_works() {
 	new_job true
 	VM_TIMEOUT=10 qemu_run kvm "" -serial null -serial stdio < /dev/null \
 		2> /dev/null | grep -q '^vm: exit 0'
+}
+
+# How fast the guest's time stamp counter is, which is the host's: under load it
+# cannot tell. See tsc-khz.c.
+tsc_khz() {
+	local program=$build/tsc-khz
+	[ "$(uname -m)" = x86_64 ] || return 0
+	gcc -O2 -o "$program.$BASHPID" "$here/tsc-khz.c"
+	mv "$program.$BASHPID" "$program"
+	echo "tsc_early_khz=$("$program")"
 }
 
 # A fresh directory with the commands that the guest is to run.
