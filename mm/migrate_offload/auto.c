@@ -115,17 +115,13 @@ static size_t mo_judged_bytes(const struct mo_amount *what)
 	return what->bytes - what->last >= part ? part : what->bytes;
 }
 
-static unsigned int mo_class(bool run, unsigned int folios, unsigned int size)
-{
-	return (run * MO_NR_FOLIO_CLASSES + folios) * MO_NR_COST_CLASSES + size;
-}
-
 /* Of @bytes, as of mo_judged_bytes(). The last folio stands for all. */
 static unsigned int mo_class_of(const struct mo_amount *what, size_t bytes)
 {
 	unsigned int folios = what->last >= SZ_64K ? 2 : what->last >= SZ_16K;
 
-	return mo_class(what->run, folios, mo_size_class(bytes));
+	return (what->run * MO_NR_FOLIO_CLASSES + folios) * MO_NR_COST_CLASSES +
+	       mo_size_class(bytes);
 }
 
 static u32 mo_per_page(u64 ns, size_t bytes)
@@ -190,33 +186,13 @@ struct mo_estimate {
 	u64 ns;
 	u64 cpu_ns;
 	u32 samples;
-	bool queued;		/* for now, others are before it */
+	bool queued;		/* at the moment others are before it */
 };
 
 static u64 mo_for_bytes(u32 per_page, size_t bytes)
 {
 	return ((u64)per_page * DIV_ROUND_UP(bytes, PAGE_SIZE)) >>
 	       MO_COST_SHIFT;
-}
-
-static struct mo_estimate mo_estimate(struct mo_engine *engine, int src,
-				      int dst, unsigned int class, size_t bytes)
-{
-	struct mo_cost *cost = &engine->costs[mo_direction(src, dst)].of[class];
-	struct mo_estimate estimate = {
-		.ns = mo_for_bytes(READ_ONCE(cost->ns), bytes),
-		.cpu_ns = mo_for_bytes(READ_ONCE(cost->cpu_ns), bytes),
-		.samples = READ_ONCE(cost->samples),
-	};
-	long queued = atomic_long_read(&engine->queued_bytes) - (long)bytes;
-
-	/* That much before us is usual: our own last part. */
-	if (queued > 0) {
-		estimate.ns += mul_u64_u64_shr(READ_ONCE(engine->mib_ns),
-					       queued, 20);
-		estimate.queued = true;
-	}
-	return estimate;
 }
 
 /* Is it the CPU that there is not enough of? */
@@ -292,8 +268,23 @@ static void mo_auto_earn(struct mo_auto *at, u64 ns)
 static struct mo_estimate mo_auto_ask(const struct mo_question *ask,
 				      struct mo_engine *engine)
 {
-	return mo_estimate(engine, ask->src, ask->node->nid, ask->class,
-			   ask->bytes);
+	int direction = mo_direction(ask->src, ask->node->nid);
+	struct mo_cost *cost = &engine->costs[direction].of[ask->class];
+	struct mo_estimate estimate = {
+		.ns = mo_for_bytes(READ_ONCE(cost->ns), ask->bytes),
+		.cpu_ns = mo_for_bytes(READ_ONCE(cost->cpu_ns), ask->bytes),
+		.samples = READ_ONCE(cost->samples),
+	};
+	long queued = atomic_long_read(&engine->queued_bytes) -
+		      (long)ask->bytes;
+
+	/* That much before us is usual: our own last part. */
+	if (queued > 0) {
+		estimate.ns += mul_u64_u64_shr(READ_ONCE(engine->mib_ns),
+					       queued, 20);
+		estimate.queued = true;
+	}
+	return estimate;
 }
 
 /*
