@@ -225,6 +225,8 @@ check_series() {
 	work=$build/series-check
 	need_packages gcc make flex bison bc libelf-dev perl
 	mkdir -p "$work/obj"
+	# Objects of the last run would have symbols that are not there yet.
+	rm -rf "$work"/obj/mm/migrate_offload "$work"/obj/drivers/dma/migrate-engines
 	run_logged "copying the source tree" "$work/copy.log" copy_tree "$pristine" "$work/linux"
 	# What the last run built from patched files is to be built anew.
 	patched_paths "${patches[@]}" | while read -r path; do
@@ -253,6 +255,7 @@ check_series() {
 		symbols --defined-only > "$work/$name.defined"
 		cp "$work/$name.defined" "$work/last.defined"
 	done
+	[ -s "$work/last.defined" ] || die "series: no symbols of ours were found"
 	for mail in $(mails "$series"); do
 		if links "${mail##*/}"; then
 			passed=$((passed + 1))
