@@ -587,12 +587,16 @@ static void sd_schedule(struct sd_channel *channel)
 	struct sd_slot *slot = channel->device->slot;
 	ktime_t now = ktime_get();
 	struct sd_request *desc;
-	u64 ns, busy = 0;
+	u64 ns = 0, busy = 0;
+	size_t len = 0;
 
 	if (ktime_before(channel->end, now))
 		channel->end = ktime_add_us(now, READ_ONCE(slot->latency_us));
 	list_for_each_entry(desc, &channel->submitted, node) {
-		ns = sd_busy_ns(channel, desc);
+		/* Hardware does not reckon, so we do it once for all that are alike. */
+		if (desc->len != len || desc->fault != SD_GOOD)
+			ns = sd_busy_ns(channel, desc);
+		len = desc->fault == SD_GOOD ? desc->len : 0;
 		channel->end = ktime_add_ns(channel->end, ns);
 		desc->end = channel->end;
 		busy += ns;
