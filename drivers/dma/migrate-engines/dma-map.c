@@ -130,10 +130,10 @@ void migrate_map_destroy(struct migrate_map *map)
 }
 EXPORT_SYMBOL_NS_GPL(migrate_map_destroy, MIGRATE_ENGINES);
 
-static void migrate_map_fill(struct scatterlist *sg, unsigned int nr,
-			     phys_addr_t addr, size_t len)
+static void migrate_map_fill(struct scatterlist *sg, phys_addr_t addr,
+			     size_t len)
 {
-	sg_set_page(&sg[nr], pfn_to_page(PHYS_PFN(addr)), len, 0);
+	sg_set_page(sg, pfn_to_page(PHYS_PFN(addr)), len, 0);
 }
 
 /* The last entry in use is marked; the others must not be. */
@@ -196,9 +196,11 @@ int migrate_map_batch(struct migrate_map_device *md, struct migrate_map *map,
 		      const struct migrate_offload_extent *extents,
 		      unsigned int nr)
 {
+	const struct migrate_offload_extent *end = extents + nr, *extent;
+	struct scatterlist *src = map->src, *dst = map->dst;
+	const u64 max_addr = md->max_addr ?: U64_MAX;
 	unsigned long attrs = MAP_ATTRS;
 	u64 boundary = U64_MAX;
-	unsigned int i;
 	int err = -EIO;
 
 	if (md->bounces)
@@ -206,17 +208,14 @@ int migrate_map_batch(struct migrate_map_device *md, struct migrate_map *map,
 	/* With an IOMMU it is the range that must not cross it, and does not. */
 	if (!md->translated)
 		boundary = dma_get_seg_boundary(md->dev);
-	for (i = 0; i < nr; i++) {
-		const struct migrate_offload_extent *extent = &extents[i];
-
-		if (md->max_addr &&
-		    max(extent->src, extent->dst) + extent->len - 1 > md->max_addr)
+	for (extent = extents; extent < end; extent++) {
+		if (max(extent->src, extent->dst) + extent->len - 1 > max_addr)
 			return -EOPNOTSUPP;
 		if (migrate_map_crosses(boundary, extent->src, extent->len) ||
 		    migrate_map_crosses(boundary, extent->dst, extent->len))
 			return -ERANGE;
-		migrate_map_fill(map->src, i, extent->src, extent->len);
-		migrate_map_fill(map->dst, i, extent->dst, extent->len);
+		migrate_map_fill(src++, extent->src, extent->len);
+		migrate_map_fill(dst++, extent->dst, extent->len);
 	}
 	map->nr = nr;
 	migrate_map_end(map, true);
@@ -255,7 +254,8 @@ EXPORT_SYMBOL_NS_GPL(migrate_map_batch, MIGRATE_ENGINES);
  * copied, on any machine. In an IOMMU that flushes lazily the device may still
  * reach the memory.
  *
- * Context: Any but hard interrupts; does not sleep.
+ * Context: Any, but for hard interrupts with &migrate_map_device.translated; does
+ * not sleep.
  */
 void migrate_unmap_batch(struct migrate_map_device *md, struct migrate_map *map)
 {
@@ -337,32 +337,34 @@ unsigned int migrate_map_copies(const struct migrate_map *map,
 				size_t max_len, struct migrate_copy *copies)
 {
 	struct migrate_map_cursor src = { map->src }, dst = { map->dst };
+	const unsigned int nr = map->nr;
 	struct migrate_copy *copy = NULL;
-	unsigned int i, nr = 0;
+	unsigned int i;
 
-	for (i = 0; i < map->nr; i++) {
-		size_t len = extents[i].len;
+	for (i = 0; i < nr; i++, extents++) {
+		size_t len = extents->len;
 		dma_addr_t from = migrate_map_next(&src, len);
 		dma_addr_t to = migrate_map_next(&dst, len);
 
-		if (copy && copy->channel == extents[i].channel &&
-		    copy->src + copy->len == from &&
-		    copy->dst + copy->len == to && copy->len + len <= max_len) {
+		if (copy && copy->src + copy->len == from &&
+		    copy->dst + copy->len == to &&
+		    copy->channel == extents->channel &&
+		    copy->len + len <= max_len) {
 			copy->len += len;
 			copy->nr++;
 			continue;
 		}
-		copy = &copies[nr++];
+		copy = copy ? copy + 1 : copies;
 		*copy = (struct migrate_copy) {
 			.src = from,
 			.dst = to,
 			.len = len,
 			.first = i,
 			.nr = 1,
-			.channel = extents[i].channel,
+			.channel = extents->channel,
 		};
 	}
-	return nr;
+	return copy ? copy + 1 - copies : 0;
 }
 EXPORT_SYMBOL_NS_GPL(migrate_map_copies, MIGRATE_ENGINES);
 

@@ -3,7 +3,7 @@
  * Migration engines on DMAengine channels: batches
  *
  * submit	maps a batch, makes copies of it, one descriptor each, and puts
- *		them into the queues of the channels
+ *		them, in a run, into the queues of the channels
  * feed		moves descriptors from a channel's queue to its provider, as
  *		long as that has room; completions call it again
  * callback	counts a descriptor, reports its extents
@@ -17,8 +17,9 @@
  * device off.
  *
  * Locks: channel->lock, the provider's own, job->lock, batch->lock, in this
- * order. Callbacks may come with locks of the provider held, so they take only
- * the last two. Nothing here sleeps or allocates, but for quiesce and reset.
+ * order, and engine->lock, a leaf. Callbacks may come with locks of the provider
+ * held, so they do without the first. Nothing here sleeps or allocates, but for
+ * quiesce and reset.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -36,7 +37,7 @@
  * many. Small against its ring, so that a full one has an interrupt to come, and
  * no smaller: nobody waits for a part of a batch.
  */
-#define MDE_INTERRUPT_EVERY	16
+#define MDE_INTERRUPT_EVERY	32
 
 /* How often, a jiffy apart, to ask an idle provider that has no descriptor. */
 #define MDE_TRIES	4
@@ -62,7 +63,7 @@ static struct migrate_offload_batch *mde_job_detach(struct mde_job *job)
 /* Has @desc ended, without that this was reported? */
 static bool mde_is_news(const struct mde_desc *desc)
 {
-	lockdep_assert_held(&desc->job->lock);
+	lockdep_assert_held(&desc->run->job->lock);
 	/* Pairs with mde_end(): whoever sees that it has ended sees how. */
 	return smp_load_acquire(&desc->ended) && !desc->reported;
 }
@@ -71,12 +72,12 @@ static bool mde_is_news(const struct mde_desc *desc)
 static struct mde_desc *mde_report_alike(struct mde_desc *desc,
 					 const struct mde_desc *end)
 {
-	struct migrate_offload_batch *batch = desc->job->batch;
-	unsigned int first = desc->copy.first, nr = 0;
+	struct migrate_offload_batch *batch = desc->run->job->batch;
+	unsigned int first = desc->copy->first, nr = 0;
 	int error = desc->error;
 
 	do {
-		nr += desc->copy.nr;
+		nr += desc->copy->nr;
 		desc->reported = true;
 		desc++;
 	} while (desc < end && mde_is_news(desc) && desc->error == error);
@@ -84,11 +85,10 @@ static struct mde_desc *mde_report_alike(struct mde_desc *desc,
 	return desc;
 }
 
-/* Report those of the @nr descriptors from @desc on that have ended. */
-static void mde_report(struct mde_desc *desc, unsigned int nr)
+/* Report those of @job's descriptors, from @desc on, that have ended. */
+static void mde_report(struct mde_job *job, struct mde_desc *desc,
+		       const struct mde_desc *end)
 {
-	const struct mde_desc *end = desc + nr;
-	struct mde_job *job = desc->job;
 	unsigned long flags;
 
 	spin_lock_irqsave(&job->lock, flags);
@@ -104,40 +104,90 @@ static void mde_report(struct mde_desc *desc, unsigned int nr)
 static struct mde_job *mde_job_get(struct mde_engine *engine)
 {
 	struct mde_job *job;
+	unsigned long flags;
 
-	spin_lock(&engine->lock);
+	spin_lock_irqsave(&engine->lock, flags);
 	job = list_first_entry_or_null(&engine->free, struct mde_job, node);
 	if (job)
 		list_del(&job->node);
-	spin_unlock(&engine->lock);
+	spin_unlock_irqrestore(&engine->lock, flags);
 	return job;
 }
 
 static void mde_job_free(struct mde_job *job)
 {
-	spin_lock(&job->engine->lock);
+	unsigned long flags;
+
+	spin_lock_irqsave(&job->engine->lock, flags);
 	list_add(&job->node, &job->engine->free);
-	spin_unlock(&job->engine->lock);
+	spin_unlock_irqrestore(&job->engine->lock, flags);
+}
+
+/* For a provider that does not say what has failed. */
+static void mde_compare(struct mde_job *job, struct mde_desc *desc)
+{
+	const struct migrate_offload_extent *extent;
+	unsigned int i;
+
+	for (i = 0; !desc->error && i < desc->copy->nr; i++) {
+		extent = &job->batch->extents[desc->copy->first + i];
+		if (!migrate_extent_same(extent))
+			desc->error = -EIO;
+	}
+}
+
+/* All descriptors of @job have ended. */
+static void mde_finish(struct mde_job *job)
+{
+	struct mde_engine *engine = job->engine;
+	struct migrate_offload_batch *batch;
+	unsigned int i;
+
+	/* Nothing is mapped, and no batch there, if it was revoked. */
+	migrate_unmap_batch(&engine->map, &job->map);
+	for (i = 0; job->batch && !(engine->trust & MDE_ERRORS) && i < job->nr;
+	     i++)
+		mde_compare(job, &job->descs[i]);
+	if (!engine->early)
+		mde_report(job, job->descs, job->descs + job->nr);
+	batch = mde_job_detach(job);
+	/* Before the batch can be submitted again, and need one. */
+	mde_job_free(job);
+	if (batch)
+		migrate_offload_batch_quiesced(batch);
+}
+
+static void mde_finish_work(struct work_struct *work)
+{
+	bool cookie = dma_fence_begin_signalling();
+
+	mde_finish(container_of(work, struct mde_job, finish));
+	dma_fence_end_signalling(cookie);
 }
 
 static void mde_job_put(struct mde_job *job)
 {
-	/* Not here: unmapping takes its time, and we may be in a callback. */
-	if (atomic_dec_and_test(&job->left))
+	if (!atomic_dec_and_test(&job->left))
+		return;
+	/* We may be in a callback, and to unmap in an IOMMU takes its time. */
+	if (job->engine->at_once)
+		mde_finish(job);
+	else
 		queue_work(mde_wq, &job->finish);
 }
 
 /* What is to become of @desc is known. */
 static void mde_end(struct mde_desc *desc, int error)
 {
-	struct mde_desc *run = desc->run;
+	struct mde_run *run = desc->run;
+	struct mde_job *job = run->job;
 
 	desc->error = error;
 	/* Pairs with mde_is_news(). */
 	smp_store_release(&desc->ended, true);
-	if (atomic_dec_and_test(&run->run_left) && desc->job->engine->early)
-		mde_report(run, run->run_nr);
-	mde_job_put(desc->job);
+	if (atomic_dec_and_test(&run->left) && job->engine->early)
+		mde_report(job, run->first, run->end);
+	mde_job_put(job);
 }
 
 /*
@@ -153,9 +203,9 @@ static bool mde_must_push(struct mde_channel *channel)
 /* Take @desc back from the provider. True for one caller only. */
 static bool mde_take(struct mde_desc *desc)
 {
-	struct mde_channel *channel = desc->channel;
+	struct mde_channel *channel = desc->run->channel;
 
-	if (atomic_cmpxchg(&desc->state, MDE_FLYING, MDE_IDLE) != MDE_FLYING)
+	if (!atomic_xchg(&desc->flying, 0))
 		return false;
 	atomic_dec(&channel->flying);
 	/* Pairs with mde_feed(): either it sees this one gone, or we that it waits. */
@@ -187,46 +237,55 @@ static unsigned long mde_flags(struct mde_channel *channel)
 	return DMA_CTRL_ACK | DMA_PREP_INTERRUPT;
 }
 
-/* Returns false if the provider has no room. */
-static bool mde_launch(struct mde_channel *channel, struct mde_desc *desc)
+/* The next one of @run. Returns false if the provider has no room. */
+static bool mde_launch(struct mde_channel *channel, struct mde_run *run)
 {
 	struct dma_async_tx_descriptor *tx;
+	struct mde_desc *desc = run->next;
 
 	/* Providers may hold a lock from here to dmaengine_submit(). */
-	tx = dmaengine_prep_dma_memcpy(channel->chan, desc->copy.dst,
-				       desc->copy.src, desc->copy.len,
+	tx = dmaengine_prep_dma_memcpy(channel->chan, desc->copy->dst,
+				       desc->copy->src, desc->copy->len,
 				       mde_flags(channel));
 	if (!tx)
 		return false;
 	tx->callback_result = mde_callback;
 	tx->callback_param = desc;
 
-	list_del(&desc->node);
+	/* When it is submitted, the job may be over, and be used again. */
+	if (++run->next == run->end)
+		list_del(&run->node);
 	WRITE_ONCE(channel->nr_waiting, channel->nr_waiting - 1);
 	atomic_inc(&channel->flying);
-	atomic_set_release(&desc->state, MDE_FLYING);
+	atomic_set_release(&desc->flying, 1);
 	if (dma_submit_error(dmaengine_submit(tx)) && mde_take(desc))
 		mde_end(desc, -EIO);
 	return true;
 }
 
-static void mde_end_all(struct list_head *descs, int error)
+/* What of @run has not been given to the provider. */
+static void mde_run_end(struct mde_run *run, int error)
 {
-	struct mde_desc *desc, *next;
+	struct mde_desc *desc = run->next, *end = run->end;
 
-	list_for_each_entry_safe(desc, next, descs, node)
-		mde_end(desc, error);
+	/* With the last one the run may be another's. */
+	while (desc < end)
+		mde_end(desc++, error);
+}
+
+static void mde_end_all(struct list_head *runs, int error)
+{
+	struct mde_run *run, *next;
+
+	list_for_each_entry_safe(run, next, runs, node)
+		mde_run_end(run, error);
 }
 
 static void mde_take_waiting(struct mde_channel *channel,
-			     struct list_head *descs)
+			     struct list_head *runs)
 {
-	struct mde_desc *desc;
-
 	lockdep_assert_held(&channel->lock);
-	list_for_each_entry(desc, &channel->waiting, node)
-		atomic_set(&desc->state, MDE_IDLE);
-	list_splice_init(&channel->waiting, descs);
+	list_splice_init(&channel->waiting, runs);
 	WRITE_ONCE(channel->nr_waiting, 0);
 	channel->tries = 0;
 }
@@ -239,15 +298,16 @@ static void mde_take_waiting(struct mde_channel *channel,
  */
 static void mde_feed(struct mde_channel *channel)
 {
-	struct mde_desc *desc, *next;
-	LIST_HEAD(rest);
 	bool launched = false;
+	struct mde_run *run;
+	LIST_HEAD(rest);
 
 	spin_lock(&channel->lock);
 	if (channel->stopped)
 		goto out;
-	list_for_each_entry_safe(desc, next, &channel->waiting, node) {
-		if (!mde_launch(channel, desc))
+	while (channel->nr_waiting) {
+		run = list_first_entry(&channel->waiting, struct mde_run, node);
+		if (!mde_launch(channel, run))
 			break;
 		launched = true;
 	}
@@ -278,58 +338,56 @@ static void mde_feed_work(struct work_struct *work)
 	dma_fence_end_signalling(cookie);
 }
 
-/*
- * A descriptor for each copy of @job. Those for the same channel lie together, and
- * are a run.
- */
+/* A descriptor for each copy of @job, a run of those that are for one channel. */
 static void mde_job_fill(struct mde_job *job)
 {
-	struct mde_desc *desc = job->descs, *run = NULL;
-	unsigned int i;
+	const struct migrate_copy *copy = job->copies;
+	struct mde_desc *desc = job->descs;
+	struct mde_channel *channel;
+	struct mde_run *run = NULL;
 
-	for (i = 0; i < job->nr; i++, desc++) {
-		desc->copy = job->copies[i];
+	job->nr_runs = 0;
+	for (; desc < job->descs + job->nr; desc++, copy++) {
+		channel = &job->engine->channels[copy->channel];
+		if (!run || run->channel != channel) {
+			run = &job->runs[job->nr_runs++];
+			run->channel = channel;
+			run->first = desc;
+			run->next = desc;
+		}
+		run->end = desc + 1;
+		desc->run = run;
 		desc->ended = false;
 		desc->reported = false;
-		if (!run || run->copy.channel != desc->copy.channel) {
-			run = desc;
-			run->run_nr = 0;
-		}
-		desc->channel = &job->engine->channels[desc->copy.channel];
-		desc->run = run;
-		run->run_nr++;
-		atomic_set(&run->run_left, run->run_nr);
 	}
 }
 
-static void mde_enqueue(struct mde_desc *run)
+static void mde_enqueue(struct mde_run *run)
 {
-	struct mde_desc *desc, *end = run + run->run_nr;
 	struct mde_channel *channel = run->channel;
+	unsigned int nr = run->end - run->first;
 	bool stopped;
 
+	atomic_set(&run->left, nr);
 	spin_lock(&channel->lock);
 	stopped = channel->stopped;
-	for (desc = run; !stopped && desc < end; desc++) {
-		atomic_set(&desc->state, MDE_WAITING);
-		list_add_tail(&desc->node, &channel->waiting);
+	if (!stopped) {
+		list_add_tail(&run->node, &channel->waiting);
+		WRITE_ONCE(channel->nr_waiting, channel->nr_waiting + nr);
 	}
-	if (!stopped)
-		WRITE_ONCE(channel->nr_waiting,
-			   channel->nr_waiting + run->run_nr);
 	spin_unlock(&channel->lock);
-
-	for (desc = run; stopped && desc < end; desc++)
-		mde_end(desc, -ECANCELED);
-	mde_feed(channel);
+	if (stopped)
+		mde_run_end(run, -ECANCELED);
+	else
+		mde_feed(channel);
 }
 
 static int mde_submit(struct migrate_offload_engine *handle,
 		      struct migrate_offload_batch *batch)
 {
 	struct mde_engine *engine = handle->priv;
-	struct mde_desc *run, *end;
 	struct mde_job *job;
+	unsigned int i;
 	int err;
 
 	if (READ_ONCE(engine->halted))
@@ -352,47 +410,10 @@ static int mde_submit(struct migrate_offload_engine *handle,
 	 * here on others may look at it.
 	 */
 	atomic_set_release(&job->left, job->nr + 1);
-	end = job->descs + job->nr;
-	for (run = job->descs; run < end; run += run->run_nr)
-		mde_enqueue(run);
+	for (i = 0; i < job->nr_runs; i++)
+		mde_enqueue(&job->runs[i]);
 	mde_job_put(job);
 	return 0;
-}
-
-/* For a provider that does not say what has failed. */
-static void mde_compare(struct mde_job *job, struct mde_desc *desc)
-{
-	const struct migrate_offload_extent *extent;
-	unsigned int i;
-
-	for (i = 0; !desc->error && i < desc->copy.nr; i++) {
-		extent = &job->batch->extents[desc->copy.first + i];
-		if (!migrate_extent_same(extent))
-			desc->error = -EIO;
-	}
-}
-
-static void mde_finish_work(struct work_struct *work)
-{
-	struct mde_job *job = container_of(work, struct mde_job, finish);
-	struct mde_engine *engine = job->engine;
-	bool cookie = dma_fence_begin_signalling();
-	struct migrate_offload_batch *batch;
-	unsigned int i;
-
-	/* Nothing is mapped, and no batch there, if it was revoked. */
-	migrate_unmap_batch(&engine->map, &job->map);
-	for (i = 0; job->batch && !(engine->trust & MDE_ERRORS) && i < job->nr;
-	     i++)
-		mde_compare(job, &job->descs[i]);
-	if (!engine->early)
-		mde_report(job->descs, job->nr);
-	batch = mde_job_detach(job);
-	/* Before the batch can be submitted again, and need one. */
-	mde_job_free(job);
-	if (batch)
-		migrate_offload_batch_quiesced(batch);
-	dma_fence_end_signalling(cookie);
 }
 
 /* Take back what @channel has of all jobs: it has stopped. */
@@ -406,8 +427,8 @@ static void mde_channel_take(struct mde_channel *channel)
 		for (j = 0; j < MDE_MAX_EXTENTS; j++) {
 			struct mde_desc *desc = &job->descs[j];
 
-			if (atomic_read_acquire(&desc->state) == MDE_FLYING &&
-			    desc->channel == channel && mde_take(desc))
+			if (atomic_read_acquire(&desc->flying) &&
+			    desc->run->channel == channel && mde_take(desc))
 				mde_end(desc, -ECANCELED);
 		}
 	}
@@ -468,7 +489,7 @@ static void mde_report_all(struct mde_engine *engine)
 
 		if (!atomic_inc_not_zero(&job->left))
 			continue;
-		mde_report(job->descs, job->nr);
+		mde_report(job, job->descs, job->descs + job->nr);
 		mde_job_put(job);
 	}
 }
@@ -597,14 +618,16 @@ static struct mde_job *mde_job_create(struct mde_engine *engine, int nid)
 	job->engine = engine;
 	spin_lock_init(&job->lock);
 	INIT_WORK(&job->finish, mde_finish_work);
-	for (i = 0; i < MDE_MAX_EXTENTS; i++)
-		job->descs[i].job = job;
 	job->copies = kvcalloc_node(MDE_MAX_EXTENTS, sizeof(*job->copies),
 				    GFP_KERNEL, nid);
 	if (!job->copies || migrate_map_create(&job->map, MDE_MAX_EXTENTS, nid)) {
 		kvfree(job->copies);
 		kvfree(job);
 		return NULL;
+	}
+	for (i = 0; i < MDE_MAX_EXTENTS; i++) {
+		job->descs[i].copy = &job->copies[i];
+		job->runs[i].job = job;
 	}
 	return job;
 }

@@ -142,6 +142,7 @@ static int mde_prepare(struct mde_engine *engine, struct device *provider)
 		return err;
 	engine->align = max_t(size_t, BIT(chan->device->copy_align), PAGE_SIZE);
 	engine->early = engine->map.coherent && engine->trust & MDE_ERRORS;
+	engine->at_once = engine->early && !engine->map.translated;
 	err = mde_find_max_copy(engine);
 	if (err)
 		return err;

@@ -44,26 +44,23 @@ enum mde_trust {
 	MDE_RELEASE	= BIT(3),
 };
 
-/* What a descriptor is. Its owner is who changes it from MDE_FLYING. */
-enum mde_state {
-	MDE_IDLE,
-	MDE_WAITING,	/* in channel->waiting */
-	MDE_FLYING,	/* submitted to the provider */
-};
-
 struct mde_desc {
-	struct list_head node;		/* of channel->waiting */
-	struct mde_job *job;
-	struct mde_channel *channel;
-	struct migrate_copy copy;
-	atomic_t state;
+	struct mde_run *run;
+	const struct migrate_copy *copy;
+	atomic_t flying;		/* the provider's; whoever clears it has it */
 	int error;
 	bool ended;			/* @error is known */
 	bool reported;			/* under job->lock */
-	/* Those of a job that are for one channel are reported together. */
-	struct mde_desc *run;		/* the first of them */
-	unsigned int run_nr;		/* of the first: how many */
-	atomic_t run_left;		/* of the first: not ended */
+};
+
+/* Those of a job that are for one channel. They are reported together. */
+struct mde_run {
+	struct list_head node;		/* of channel->waiting */
+	struct mde_job *job;
+	struct mde_channel *channel;
+	struct mde_desc *first, *end;
+	struct mde_desc *next;		/* for the provider; under channel->lock */
+	atomic_t left;			/* not ended */
 };
 
 /*
@@ -78,9 +75,10 @@ struct mde_job {
 	struct migrate_map map;
 	struct work_struct finish;
 	atomic_t left;			/* descriptors, and the submitter */
-	unsigned int nr;
+	unsigned int nr, nr_runs;
 	struct migrate_copy *copies;
 	struct mde_desc descs[MDE_MAX_EXTENTS];
+	struct mde_run runs[MDE_MAX_EXTENTS];
 };
 
 struct mde_channel {
@@ -91,8 +89,8 @@ struct mde_channel {
 	 * take its own locks; callbacks come under these, and do without ours.
 	 */
 	spinlock_t lock;
-	struct list_head waiting;	/* for room, of mde_desc */
-	unsigned int nr_waiting;
+	struct list_head waiting;	/* for room, of mde_run */
+	unsigned int nr_waiting;	/* descriptors of these */
 	unsigned int since_interrupt;
 	unsigned int tries;		/* in vain, with nothing in flight */
 	bool stopped;
@@ -109,6 +107,7 @@ struct mde_channel {
  * @max_copy: longest copy in one descriptor, in bytes
  * @align: of addresses and lengths, in bytes
  * @early: copies are reported from the callback, before they are unmapped
+ * @at_once: so is the rest done, since unmapping is next to nothing
  * @halted: takes no batches
  * @release: releases channels that cannot be stopped in another way
  * @lock: of @free
@@ -125,9 +124,10 @@ struct mde_engine {
 	size_t max_copy;
 	size_t align;
 	bool early;
+	bool at_once;
 	bool halted;
 	struct work_struct release;
-	spinlock_t lock;		/* of free */
+	spinlock_t lock;		/* of free; irq safe, a leaf */
 	struct list_head free;
 	struct mde_job *jobs[MDE_MAX_BATCHES];
 	unsigned int nr_channels;
