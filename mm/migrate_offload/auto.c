@@ -425,6 +425,34 @@ static int mo_auto_answer(const struct mo_question *ask)
 	return choice;
 }
 
+/* It is not as it was: think it over. */
+static noinline int mo_auto_find(struct mo_node *node, int src,
+				 const struct mo_amount *what,
+				 unsigned int changes, bool freed)
+{
+	size_t bytes = mo_judged_bytes(what);
+	unsigned int class = mo_class_of(what, bytes);
+	struct mo_question ask = {
+		.node = node,
+		.at = &node->autos[class],
+		.changes = changes,
+		.src = src,
+		.class = class,
+		.bytes = bytes,
+		.parts = what->run ? MO_CHOICE_PARTS : 1,
+		.large = what->bytes > bytes,
+		.freed = freed,
+	};
+	int choice;
+
+	rcu_read_lock();
+	choice = mo_auto_answer(&ask);
+	rcu_read_unlock();
+	if (ask.large && (choice >= 0 || choice == MO_CHOICE_CPU))
+		return MO_CHOICE_LARGE;
+	return choice;
+}
+
 /*
  * Who is to copy what comes from node @src to @node, and as many parts as
  * MO_CHOICE_PARTS if it is one of a run: an index into node->choice, or an
@@ -434,32 +462,13 @@ int mo_auto_choose(struct mo_node *node, int src, const struct mo_amount *what)
 {
 	/* Pairs with mo_auto_changed(). */
 	unsigned int changes = atomic_read_acquire(&node->auto_changes);
-	size_t bytes = mo_judged_bytes(what);
-	unsigned int class = mo_class_of(what, bytes);
-	struct mo_auto *at = &node->autos[class];
 	bool freed = mo_wants_cpu_freed(node);
-	struct mo_question ask;
-	int choice;
+	size_t bytes = mo_judged_bytes(what);
+	struct mo_auto *at = &node->autos[mo_class_of(what, bytes)];
 
 	if (mo_auto_declined(at, changes, src, bytes, freed))
 		return READ_ONCE(at->choice);
-	ask = (struct mo_question) {
-		.node = node,
-		.at = at,
-		.changes = changes,
-		.src = src,
-		.class = class,
-		.bytes = bytes,
-		.parts = what->run ? MO_CHOICE_PARTS : 1,
-		.large = what->bytes > bytes,
-		.freed = freed,
-	};
-	rcu_read_lock();
-	choice = mo_auto_answer(&ask);
-	rcu_read_unlock();
-	if (ask.large && (choice >= 0 || choice == MO_CHOICE_CPU))
-		return MO_CHOICE_LARGE;
-	return choice;
+	return mo_auto_find(node, src, what, changes, freed);
 }
 
 static const char * const mo_goal_names[MO_NR_GOALS] = {

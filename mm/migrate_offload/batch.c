@@ -246,9 +246,8 @@ static void mo_batch_add_extent(struct mo_batch *batch, phys_addr_t from,
 }
 
 /* What is cut to the engine's limit, or @goes_on from the last extent. */
-static noinline bool mo_batch_add_cut(struct mo_batch *batch, bool goes_on,
-				      phys_addr_t from, phys_addr_t to,
-				      size_t left)
+static bool mo_batch_add_cut(struct mo_batch *batch, bool goes_on,
+			     phys_addr_t from, phys_addr_t to, size_t left)
 {
 	size_t max = batch->engine->max_extent_bytes, part = 0;
 	struct migrate_offload_extent *last = NULL;
@@ -271,6 +270,45 @@ static noinline bool mo_batch_add_cut(struct mo_batch *batch, bool goes_on,
 	return true;
 }
 
+/* What @piece is of is covered by extent @first, and those that came after it. */
+static __always_inline struct mo_pair *
+mo_batch_add_pair(struct mo_batch *batch, const struct mo_piece *piece,
+		  phys_addr_t from, phys_addr_t to, unsigned int first)
+{
+	struct mo_pair *pair = &batch->pairs[batch->nr_pairs++];
+	size_t bytes = piece->bytes;
+
+	batch->src_end = from + bytes;
+	batch->dst_end = to + bytes;
+	pair->src = piece->src;
+	pair->dst = piece->dst;
+	pair->bytes = bytes;
+	pair->ends = piece->ends;
+	pair->batch = batch;
+	pair->first = first;
+	pair->last = batch->pub.nr_extents - 1;
+	pair->result = 0;
+	batch->pub.bytes += bytes;
+	batch->nr_ends += piece->ends;
+	return pair;
+}
+
+/* What is not an extent of its own, or is more than one. */
+static noinline struct mo_pair *
+mo_batch_add_odd(struct mo_batch *batch, const struct mo_piece *piece,
+		 phys_addr_t from, phys_addr_t to, bool goes_on)
+{
+	unsigned int first = batch->pub.nr_extents;
+
+	/* It has a part of the last one, if that has room. */
+	if (goes_on && batch->pub.extents[first - 1].len <
+	    batch->engine->max_extent_bytes)
+		first--;
+	if (!mo_batch_add_cut(batch, goes_on, from, to, piece->bytes))
+		return NULL;
+	return mo_batch_add_pair(batch, piece, from, to, first);
+}
+
 /*
  * Add what of a folio pair is to be copied: extend the last extent where both
  * sides go on from it, cut to the engine's limit. Returns NULL, and changes
@@ -283,8 +321,6 @@ struct mo_pair *mo_batch_add(struct mo_batch *batch,
 	phys_addr_t to = PFN_PHYS(folio_pfn(piece->dst)) + piece->offset;
 	const struct mo_engine *engine = batch->engine;
 	unsigned int first = batch->pub.nr_extents;
-	size_t bytes = piece->bytes;
-	struct mo_pair *pair;
 	bool goes_on;
 
 	if (batch->nr_pairs == MO_BATCH_FOLIOS)
@@ -292,33 +328,12 @@ struct mo_pair *mo_batch_add(struct mo_batch *batch,
 	/* Poison fails an extent: when the CPU copies, only its own folio. */
 	goes_on = from == batch->src_end && to == batch->dst_end &&
 		  !engine->by_cpu;
-	if (goes_on || bytes > engine->max_extent_bytes) {
-		/* It has a part of the last one, if that has room. */
-		if (goes_on && batch->pub.extents[first - 1].len <
-		    engine->max_extent_bytes)
-			first--;
-		if (!mo_batch_add_cut(batch, goes_on, from, to, bytes))
-			return NULL;
-	} else {
-		if (first == engine->max_extents)
-			return NULL;
-		mo_batch_add_extent(batch, from, to, bytes);
-	}
-	batch->src_end = from + bytes;
-	batch->dst_end = to + bytes;
-
-	pair = &batch->pairs[batch->nr_pairs++];
-	pair->src = piece->src;
-	pair->dst = piece->dst;
-	pair->bytes = bytes;
-	pair->ends = piece->ends;
-	pair->batch = batch;
-	pair->first = first;
-	pair->last = batch->pub.nr_extents - 1;
-	pair->result = 0;
-	batch->pub.bytes += bytes;
-	batch->nr_ends += piece->ends;
-	return pair;
+	if (goes_on || piece->bytes > engine->max_extent_bytes)
+		return mo_batch_add_odd(batch, piece, from, to, goes_on);
+	if (first == engine->max_extents)
+		return NULL;
+	mo_batch_add_extent(batch, from, to, piece->bytes);
+	return mo_batch_add_pair(batch, piece, from, to, first);
 }
 
 /* Extents have been cut: which of them cover which folio now? */
@@ -371,8 +386,9 @@ static void mo_batch_signal_result(struct mo_batch *batch)
 static void mo_extents_done(struct mo_batch *batch, unsigned int first,
 			    unsigned int nr, int error)
 {
-	struct migrate_offload_extent *extents = batch->pub.extents;
-	unsigned int i, known = 0;
+	struct migrate_offload_extent *extent = &batch->pub.extents[first];
+	const struct migrate_offload_extent *end = extent + nr;
+	unsigned int known = 0;
 
 	/* As long as all goes well, nobody looks at them one by one. */
 	if (nr > 1 && !error && !batch->error && nr == batch->pub.nr_extents &&
@@ -382,14 +398,14 @@ static void mo_extents_done(struct mo_batch *batch, unsigned int first,
 		mo_batch_signal_result(batch);
 		return;
 	}
-	for (i = first; i < first + nr; i++) {
-		if (WARN_ON_ONCE(extents[i].error != -EINPROGRESS ||
+	for (; extent < end; extent++) {
+		if (WARN_ON_ONCE(extent->error != -EINPROGRESS ||
 				 !batch->pending)) {
 			known++;
 			continue;
 		}
-		extents[i].error = error;
-		mo_stripe_extent_done(batch, &extents[i]);
+		extent->error = error;
+		mo_stripe_extent_done(batch, extent);
 	}
 	if (known == nr)
 		return;

@@ -508,19 +508,20 @@ static bool mo_offer_to(struct mo_offer *offer, int nid, struct list_head *srcs,
 	return others;
 }
 
-/* All of the folios are bound for the node. */
-static void mo_refuse_all(struct mo_offer *offer, struct list_head *srcs,
-			  enum mo_refusal why)
+/* All of the @nr folios, which are bound for @node. */
+static void mo_refuse_all(struct mo_node *node, struct list_head *srcs,
+			  unsigned int nr, int reason, enum mo_refusal why)
 {
+	struct mo_node_stats __percpu *stats = node->stats;
 	struct folio *src;
 
-	this_cpu_add(offer->node->stats->offered, offer->nr_folios);
-	this_cpu_add(offer->node->stats->refused[why], offer->nr_folios);
+	this_cpu_add(stats->offered, nr);
+	this_cpu_add(stats->refused[why], nr);
 	if (!trace_migrate_offload_refuse_enabled())
 		return;
 	list_for_each_entry(src, srcs, lru)
-		trace_migrate_offload_refuse(offer->node->nid,
-					     migrate_reason_names[offer->reason],
+		trace_migrate_offload_refuse(node->nid,
+					     migrate_reason_names[reason],
 					     mo_refusal_names[why],
 					     folio_nr_pages(src));
 }
@@ -529,88 +530,103 @@ static void mo_refuse_all(struct mo_offer *offer, struct list_head *srcs,
  * Whom "auto" chooses. Of a run, for several parts: what it saves is that others
  * are unmapped while one is copied, and that does not show in a single part.
  */
-static int mo_choose(struct mo_offer *offer, int src, size_t last)
+static int mo_choose(struct mo_node *node, int src,
+		     const struct mo_amount *what,
+		     struct migrate_offload_run *run)
 {
-	struct migrate_offload_run *run = offer->run;
-	struct mo_amount what = {
-		.bytes = offer->bytes,
-		.last = last,
-		.run = run,
-	};
-	unsigned int changes = atomic_read_acquire(&offer->node->auto_changes);
+	unsigned int changes;
 	int choice;
 
+	if (!run)
+		return mo_auto_choose(node, src, what);
+	changes = atomic_read_acquire(&node->auto_changes);
 	/* As long as it is about the same. */
-	if (run && run->parts && run->nid == offer->node->nid &&
-	    run->src == src && run->last == last && run->changes == changes) {
+	if (run->parts && run->nid == node->nid && run->src == src &&
+	    run->last == what->last && run->changes == changes) {
 		run->parts--;
 		return run->choice;
 	}
-	choice = mo_auto_choose(offer->node, src, &what);
-	if (run) {
-		run->nid = offer->node->nid;
-		run->src = src;
-		run->last = last;
-		run->changes = changes;
-		run->choice = choice;
-		run->parts = choice >= 0 ? MO_CHOICE_PARTS - 1 : 0;
-	}
+	choice = mo_auto_choose(node, src, what);
+	run->nid = node->nid;
+	run->src = src;
+	run->last = what->last;
+	run->changes = changes;
+	run->choice = choice;
+	run->parts = choice >= 0 ? MO_CHOICE_PARTS - 1 : 0;
 	return choice;
 }
 
 /*
  * Is the caller refused, or does "auto" leave them all to the CPU? This comes
  * before anything is done for each of them: to be no slower than the CPU, it must
- * be next to nothing.
+ * be next to nothing. If not, @choice is whom "auto" has chosen.
  */
-static bool mo_all_declined(struct mo_offer *offer, struct list_head *srcs,
-			    struct list_head *dsts)
+static bool mo_all_declined(struct list_head *srcs, struct list_head *dsts,
+			    int reason, struct migrate_offload_run *run,
+			    int *choice)
 {
 	struct folio *src, *dst = list_first_entry(dsts, struct folio, lru);
+	struct mo_node *node = mo_node(folio_nid(dst));
+	struct mo_amount what = { .run = run };
+	size_t bytes = 0, last = 0;
+	unsigned int nr = 0;
 	enum mo_refusal why;
-	size_t last = 0;
 
-	offer->choice = MO_CHOICE_ANY;
-	offer->node = mo_node(folio_nid(dst));
-	if (!offer->node)
+	if (!node)
 		return false;
-	why = mo_caller_refusal(offer->node, offer->reason);
-	if (why == MO_ACCEPTED && !READ_ONCE(offer->node->automatic))
+	why = mo_caller_refusal(node, reason);
+	if (why == MO_ACCEPTED && !READ_ONCE(node->automatic))
 		return false;
 	list_for_each_entry(src, srcs, lru) {
-		if (folio_nid(dst) != offer->node->nid)
+		if (folio_nid(dst) != node->nid)
 			return false;
 		last = folio_size(src);
-		offer->nr_folios++;
-		offer->bytes += last;
+		bytes += last;
+		nr++;
 		dst = list_next_entry(dst, lru);
 	}
 	if (why == MO_ACCEPTED) {
+		what.bytes = bytes;
+		what.last = last;
 		src = list_first_entry(srcs, struct folio, lru);
-		offer->choice = mo_choose(offer, folio_nid(src), last);
-		why = mo_choice_refusal(offer->choice);
+		*choice = mo_choose(node, folio_nid(src), &what, run);
+		why = mo_choice_refusal(*choice);
 		if (why == MO_ACCEPTED)
 			return false;
 	}
-	mo_refuse_all(offer, srcs, why);
+	mo_refuse_all(node, srcs, nr, reason, why);
 	return true;
 }
 
-static void mo_offer(struct mo_offer *offer, struct list_head *srcs,
-		     struct list_head *dsts)
+/* Not inlined: what is declined is not to pay for its stack. */
+static noinline enum migrate_offload
+mo_offer(struct list_head *srcs, struct list_head *dsts, int reason,
+	 struct migrate_offload_run *run, int choice, bool *by_cpu)
 {
 	int nid, first = folio_nid(list_first_entry(dsts, struct folio, lru));
+	struct mo_offer offer = {
+		.reason = reason,
+		.run = run,
+		.choice = choice,
+	};
 
-	offer->begun = ktime_get();
+	/* What is declined leaves no marker that disabling waits for. */
+	if (!mo_offer_begin())
+		return MIGRATE_OFFLOAD_NONE;
+	offer.begun = ktime_get();
 	/* Mostly one node; interleaving policies have several. */
-	if (mo_offer_to(offer, first, srcs, dsts))
+	if (mo_offer_to(&offer, first, srcs, dsts))
 		for_each_node_state(nid, N_MEMORY)
 			if (nid != first)
-				mo_offer_to(offer, nid, srcs, dsts);
+				mo_offer_to(&offer, nid, srcs, dsts);
+	if (offer.outcome == MIGRATE_OFFLOAD_NONE)
+		mo_offer_end();
+	*by_cpu = offer.any_by_cpu;
+	return offer.outcome;
 }
 
 /* How many pages are worth another offer, after what came of this one? */
-static int mo_next_pages(const struct mo_offer *offer)
+static int mo_next_pages(enum migrate_offload outcome, int choice, bool by_cpu)
 {
 	bool small = true;
 
@@ -618,10 +634,10 @@ static int mo_next_pages(const struct mo_offer *offer)
 	 * If the CPU copies, nothing but more flushes comes of small parts, unless
 	 * "auto" waits for less than that, or has just seen what the CPU costs.
 	 */
-	if (offer->outcome == MIGRATE_OFFLOAD_NONE)
-		small = offer->choice == MO_CHOICE_LARGE;
-	else if (offer->any_by_cpu)
-		small = offer->choice == MO_CHOICE_CPU;
+	if (outcome == MIGRATE_OFFLOAD_NONE)
+		small = choice == MO_CHOICE_LARGE;
+	else if (by_cpu)
+		small = choice == MO_CHOICE_CPU;
 	return small ? READ_ONCE(mo_part_pages) : INT_MAX;
 }
 
@@ -630,26 +646,25 @@ __migrate_offload_begin(struct list_head *src_folios,
 			struct list_head *dst_folios, int reason,
 			struct migrate_offload_run *run)
 {
-	struct mo_offer offer = { .reason = reason };
+	enum migrate_offload outcome = MIGRATE_OFFLOAD_NONE;
+	struct migrate_offload_run *part = NULL;
+	int choice = MO_CHOICE_ANY;
+	bool by_cpu = false;
 
 	/* The first part may be the only one. */
 	if (run && (run->more || run->begun))
-		offer.run = run;
-	/* What is declined as a whole leaves no marker that disabling waits for. */
-	if (!mo_all_declined(&offer, src_folios, dst_folios) &&
-	    mo_offer_begin()) {
-		mo_offer(&offer, src_folios, dst_folios);
-		if (offer.outcome == MIGRATE_OFFLOAD_NONE)
-			mo_offer_end();
-	}
+		part = run;
+	if (!mo_all_declined(src_folios, dst_folios, reason, part, &choice))
+		outcome = mo_offer(src_folios, dst_folios, reason, part,
+				   choice, &by_cpu);
 	if (run) {
 		run->begun = true;
-		run->pages = mo_next_pages(&offer);
+		run->pages = mo_next_pages(outcome, choice, by_cpu);
 		/* Who did not take it will not take a larger one. */
-		if (offer.outcome == MIGRATE_OFFLOAD_NONE)
+		if (outcome == MIGRATE_OFFLOAD_NONE)
 			run->parts = 0;
 	}
-	return offer.outcome;
+	return outcome;
 }
 
 void __migrate_offload_end(void)

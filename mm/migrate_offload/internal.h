@@ -490,13 +490,20 @@ int mo_cpu_mt_init(void);
 
 /* policy.c */
 extern int mo_part_pages;
+extern struct mo_node *mo_nodes[MAX_NUMNODES];
+
+static inline struct mo_node *mo_node(int nid)
+{
+	/* Pairs with mo_node_create(): whoever sees a node sees it set up. */
+	return smp_load_acquire(&mo_nodes[nid]);
+}
+
 bool mo_arch_needs_cpu(void);
-struct mo_node *mo_node(int nid);
 struct mo_node *mo_node_create(int nid);
-void mo_policy_changed(void);
-void mo_policy_resolve_all(void);
 int mo_policy_choose(struct mo_node *node, int src,
 		     const struct mo_amount *what);
+void mo_policy_changed(void);
+void mo_policy_resolve_all(void);
 struct mo_batch *mo_policy_pick(struct mo_node *node, struct mo_piece *piece,
 				size_t bytes, int choice, enum mo_refusal *why);
 unsigned int mo_policy_pick_joined(struct mo_node *node,

@@ -32,13 +32,7 @@ int __migrate_offload_first_pages __read_mostly = MO_FIRST_PAGES;
 int mo_part_pages __read_mostly = MO_PART_PAGES;
 
 /* Nodes that have had memory. Written under mo_lock, entries never go. */
-static struct mo_node *mo_nodes[MAX_NUMNODES];
-
-struct mo_node *mo_node(int nid)
-{
-	/* Pairs with mo_node_create(): whoever sees a node sees it set up. */
-	return smp_load_acquire(&mo_nodes[nid]);
-}
+struct mo_node *mo_nodes[MAX_NUMNODES];
 
 /* Lower is better; engines without a node come last. */
 static int mo_distance(const struct mo_engine *engine, int nid)

@@ -85,8 +85,11 @@ unsigned long mo_channel_speed(const struct mo_channel *channel)
 	return cost ? NSEC_PER_SEC / cost : 0;
 }
 
-/* How fast channels are; of whom nothing is known counts as average. */
-static void mo_stripe_weigh(struct mo_batch *batch)
+/*
+ * How fast channels are; of whom nothing is known counts as average. Returns
+ * whether all are alike, as they mostly are.
+ */
+static bool mo_stripe_weigh(struct mo_batch *batch)
 {
 	struct mo_engine *engine = batch->engine;
 	unsigned long fastest = ULONG_MAX, slowest = 0, weight, sum = 0;
@@ -105,9 +108,8 @@ static void mo_stripe_weigh(struct mo_batch *batch)
 		fastest = min(fastest, share->cost);
 		slowest = max(slowest, share->cost);
 	}
-	/* Mostly all are alike. */
 	if (!slowest || fastest * MO_FULL_WEIGHT / slowest >= MO_ALIKE_WEIGHT)
-		return;
+		return true;
 	for (i = 0; i < engine->nr_channels; i++) {
 		struct mo_share *share = &batch->shares[i];
 
@@ -124,6 +126,7 @@ static void mo_stripe_weigh(struct mo_batch *batch)
 	for (i = 0; i < engine->nr_channels; i++)
 		if (!batch->shares[i].cost)
 			batch->shares[i].weight = average;
+	return false;
 }
 
 /* When a channel would be through with @bytes more; in no unit of time. */
@@ -282,14 +285,16 @@ static void mo_stripe_share(struct mo_batch *batch)
 	size_t least = MO_MIN_SHARE;
 	unsigned int i, nr;
 	u64 time = 0;
+	bool alike;
 
 	/* A channel costs the CPU the more, the more descriptors there are. */
 	if (bytes / batch->pub.nr_extents < MO_MIN_SHARE)
 		least = MO_MIN_SHARE_SMALL;
 	least = roundup(least, unit);
 
-	mo_stripe_weigh(batch);
-	bytes -= mo_stripe_probe(batch, bytes, least);
+	alike = mo_stripe_weigh(batch);
+	if (!alike)
+		bytes -= mo_stripe_probe(batch, bytes, least);
 	if (bytes) {
 		nr = clamp_t(size_t, bytes / least, 1, engine->nr_channels);
 		mo_stripe_choose(batch, bytes, nr);
@@ -297,7 +302,8 @@ static void mo_stripe_share(struct mo_batch *batch)
 				       bytes, least, unit);
 	}
 
-	for (i = 0; i < engine->nr_channels; i++) {
+	/* Who waits for a share to show that it is not slow any more? */
+	for (i = 0; !alike && i < engine->nr_channels; i++) {
 		struct mo_channel *channel = &engine->channels[i];
 
 		if (batch->shares[i].bytes)
