@@ -208,19 +208,20 @@ profile() {
 }
 
 # One CPU, and with the help of another: in turns, since the host is not ours
-# alone. On a busy machine somebody else runs on both CPUs.
+# alone, and each as often the first of the two. On a busy machine somebody else
+# runs on both CPUs, and a slice of theirs is as long as a tenth of a move.
 two_cpu_cells() {
-	local round size busy
+	local round rounds=32 size busy name
+	[ "$scope" != quick ] || rounds=2
 	for busy in idle busy; do
 		[ $busy = idle ] || echo "spin 2"
-		for round in 1 2 3 4 5 6 7; do
+		for round in $(seq $rounds); do
 			for size in 4K 2M; do
-				echo "policy cpu"
-				echo "run cpu-$busy $size 16M 0 1"
-				echo "policy cpu-mt"
-				echo "run cpu-mt-$busy $size 16M 0 1"
+				for name in $([ $((round % 2)) = 1 ] && echo cpu cpu-mt || echo cpu-mt cpu); do
+					echo "policy $name"
+					echo "run $name-$busy $size 64M 0 1"
+				done
 			done
-			[ "$scope" != quick ] || [ "$round" -lt 2 ] || break
 		done
 	done
 }
