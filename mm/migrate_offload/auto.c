@@ -120,8 +120,9 @@ static unsigned int mo_class_of(const struct mo_amount *what, size_t bytes)
 {
 	unsigned int folios = what->last >= SZ_64K ? 2 : what->last >= SZ_16K;
 
-	return (what->run * MO_NR_FOLIO_CLASSES + folios) * MO_NR_COST_CLASSES +
-	       mo_size_class(bytes);
+	return (what->run * MO_NR_FOLIO_CLASSES + folios) * MO_NR_AUTO_SIZES +
+	       min_t(unsigned int, MO_NR_AUTO_SIZES - 1,
+		     order_base_2(DIV_ROUND_UP(bytes, SZ_4K)));
 }
 
 static u32 mo_per_page(u64 ns, size_t bytes)
@@ -515,14 +516,14 @@ static int mo_auto_show_line(char *buf, int len, const struct mo_engine *engine,
 	if (len > PAGE_SIZE - 256)
 		return len;
 	costs = &engine->costs[mo_direction(src, dst)]
-			.of[kind * MO_NR_COST_CLASSES];
-	for (i = 0; i < MO_NR_COST_CLASSES; i++)
+			.of[kind * MO_NR_AUTO_SIZES];
+	for (i = 0; i < MO_NR_AUTO_SIZES; i++)
 		any |= READ_ONCE(costs[i].samples);
 	if (!any)
 		return len;
 	len += sysfs_emit_at(buf, len, "%s %d %s", engine->name, src,
 			     names[kind]);
-	for (i = 0; i < MO_NR_COST_CLASSES; i++)
+	for (i = 0; i < MO_NR_AUTO_SIZES; i++)
 		len += sysfs_emit_at(buf, len, " %u/%u",
 				     READ_ONCE(costs[i].ns) >> MO_COST_SHIFT,
 				     READ_ONCE(costs[i].cpu_ns) >> MO_COST_SHIFT);

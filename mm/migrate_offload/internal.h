@@ -117,11 +117,17 @@ enum mo_refusal {
 
 /* Batches by size, for what they cost: each class is four times the last. */
 #define MO_NR_COST_CLASSES	7	/* 4 KiB, 16 KiB, ... 4 MiB, and more */
+
+/*
+ * For "auto" each is twice the last, since twice as much can be enough for an
+ * engine that half of it is not enough for.
+ */
+#define MO_NR_AUTO_SIZES	12	/* 4 KiB, 8 KiB, ... 4 MiB, and more */
 /* And by the size of their folios: below 16 KiB, below 64 KiB, and others, */
 #define MO_NR_FOLIO_CLASSES	3
 /* either alone, or in a run of parts that are copied while others are unmapped. */
 #define MO_NR_KINDS		(2 * MO_NR_FOLIO_CLASSES)
-#define MO_NR_CLASSES		(MO_NR_KINDS * MO_NR_COST_CLASSES)
+#define MO_NR_CLASSES		(MO_NR_KINDS * MO_NR_AUTO_SIZES)
 
 /* What "auto" chooses for one part of a run goes for so many. */
 #define MO_CHOICE_PARTS		8

@@ -311,9 +311,11 @@ static void auto_remembers(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, MO_CHOICE_SMALL, auto_choice(node, SZ_4K));
 	/* Of the same class, but enough. */
 	KUNIT_ASSERT_EQ(test, 0, mo_policy_set_min_bytes(node, "900K"));
-	KUNIT_EXPECT_EQ(test, MO_CHOICE_SMALL, auto_choice(node, SZ_512K));
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_SMALL,
+			auto_choice(node, SZ_1M - SZ_256K));
 	KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_1M));
-	KUNIT_EXPECT_EQ(test, MO_CHOICE_SMALL, auto_choice(node, SZ_512K));
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_SMALL,
+			auto_choice(node, SZ_1M - SZ_256K));
 	KUNIT_ASSERT_EQ(test, 0, mo_policy_set_min_bytes(node, "auto"));
 	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choice(node, SZ_4K));
 	mo_engine_fail(fake->mo, "test");
@@ -391,6 +393,27 @@ static void auto_keeps_apart(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, auto_choose(node, folio));
 	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choose(node, pages));
 	KUNIT_EXPECT_EQ(test, 0, auto_choose(node, part));
+}
+
+/* Twice as much may be enough for who half of it is not enough for. */
+static void auto_keeps_sizes_apart(struct kunit *test)
+{
+	struct fake_engine *fake = auto_engine(test, "fake");
+	struct mo_node *node = auto_node(test, "fake");
+	size_t bytes;
+
+	for (bytes = SZ_4K; bytes <= SZ_4M; bytes *= 2) {
+		auto_cost(mo_cpu_engine, bytes, bytes / SZ_4K);
+		auto_cost(fake->mo, bytes, 48);
+	}
+	for (bytes = SZ_4K; bytes <= SZ_4M; bytes *= 2)
+		KUNIT_EXPECT_EQ(test, bytes < SZ_256K ? MO_CHOICE_SLOWER : 0,
+				auto_choice(node, bytes));
+	/* And more is one class. */
+	auto_cost(mo_cpu_engine, SZ_16M, 4096);
+	auto_cost(fake->mo, SZ_16M, 8192);
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choice(node, SZ_8M));
+	KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_4M));
 }
 
 /* What is chosen for one part of a run goes for the next ones, whatever they cost. */
@@ -566,6 +589,7 @@ static struct kunit_case auto_test_cases[] = {
 	KUNIT_CASE(auto_remembers),
 	KUNIT_CASE(auto_wants_parts),
 	KUNIT_CASE(auto_keeps_apart),
+	KUNIT_CASE(auto_keeps_sizes_apart),
 	KUNIT_CASE(auto_chooses_for_several),
 	KUNIT_CASE(auto_says_how_many),
 	KUNIT_CASE(auto_declines),

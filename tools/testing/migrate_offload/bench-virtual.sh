@@ -158,13 +158,14 @@ full) profiles=(ptdma-1 ptdma-2 ptdma-4 ptdma-8 ptdma-16 dsa sdma) ;;
 *) sed -n '/^#\t/s/^#\t//p' "$0" >&2; exit 2 ;;
 esac
 scope=$1
-times=40 times_small=400
-[ "$scope" != quick ] || times=3 times_small=3
+times=40 times_small=400 times_auto=8
+[ "$scope" != quick ] || times=3 times_small=3 times_auto=2
 
 bytes_of() { numfmt --from=iec "$1"; }
 
-# sweep LABEL [WARMUP_64M [WARMUP]]: all sizes, in amounts of a folio, 128K, 2M, and 64M.
-# The small ones often, since what happens seldom is as long as many of them.
+# sweep LABEL [WARMUP_64M [WARMUP [TIMES_64M]]]: all sizes, in amounts of a folio, 128K, 2M,
+# and 64M. The small ones often, since what happens seldom is as long as many of them. Each
+# other move finds its pages in another order.
 sweep() {
 	local size amount seen
 	for size in "${sizes[@]}"; do
@@ -174,7 +175,7 @@ sweep() {
 			[ "$amount" != "$seen" ] || continue
 			seen=$amount
 			case $amount in
-			64M) echo "run $1 $size $amount ${2:-1} 2" ;;
+			64M) echo "run $1 $size $amount ${2:-1} ${4:-2}" ;;
 			2M) echo "run $1 $size $amount ${3:-2} $times" ;;
 			*) echo "run $1 $size $amount ${3:-2} $times_small" ;;
 			esac
@@ -274,7 +275,8 @@ our_cells() {
 		details "$name"
 		[ "$scope $name" != "full ptdma-16" ] || batch_sizes "$name"
 		echo "policy auto"
-		sweep "auto/$name" 4 150
+		# With all that it tries: that is a part of some moves only.
+		sweep "auto/$name" 4 150 "$times_auto"
 		echo "run auto/$name-traced 4K 64M 0 5 -t"
 		echo "run auto/$name-traced 2M 64M 0 5 -t"
 		echo "policy off"

@@ -13,7 +13,7 @@ here=$(dirname "$0")
 # Of mo-move -k; and the columns of auto_costs for batches of 4K, and of up to 4M,
 # which only one line for each engine and node has.
 anon_4k=0 anon_2m=2
-col_4k=4 col_4m=9
+col_4k=4 col_4m=14
 
 n=0 failed=0
 result() {
