@@ -506,10 +506,10 @@ static inline struct mo_node *mo_node(int nid)
 
 bool mo_arch_needs_cpu(void);
 struct mo_node *mo_node_create(int nid);
-int mo_policy_choose(struct mo_node *node, int src,
-		     const struct mo_amount *what);
 void mo_policy_changed(void);
 void mo_policy_resolve_all(void);
+int mo_policy_choose(struct mo_node *node, int src,
+		     const struct mo_amount *what);
 struct mo_batch *mo_policy_pick(struct mo_node *node, struct mo_piece *piece,
 				size_t bytes, int choice, enum mo_refusal *why);
 unsigned int mo_policy_pick_joined(struct mo_node *node,

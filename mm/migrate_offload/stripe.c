@@ -302,13 +302,13 @@ static void mo_stripe_share(struct mo_batch *batch)
 				       bytes, least, unit);
 	}
 
-	/* Who waits for a share to show that it is not slow any more? */
-	for (i = 0; !alike && i < engine->nr_channels; i++) {
+	if (alike)
+		return;
+	for (i = 0; i < engine->nr_channels; i++) {
 		struct mo_channel *channel = &engine->channels[i];
 
-		if (batch->shares[i].bytes)
-			WRITE_ONCE(channel->passed, 0);
-		else if (batch->shares[i].weight < MO_ALIKE_WEIGHT)
+		if (!batch->shares[i].bytes &&
+		    batch->shares[i].weight < MO_ALIKE_WEIGHT)
 			WRITE_ONCE(channel->passed,
 				   READ_ONCE(channel->passed) + time);
 	}
@@ -392,13 +392,17 @@ static void mo_stripe_cut(struct mo_batch *batch, unsigned int cuts)
 static void mo_stripe_begin(struct mo_batch *batch, unsigned int c,
 			    size_t bytes, unsigned int nr)
 {
+	struct mo_channel *channel = &batch->engine->channels[c];
 	struct mo_share *share = &batch->shares[c];
 
 	share->bytes = bytes;
 	share->left = nr;
 	share->good = true;
-	if (nr)
-		atomic_long_add(bytes, &batch->engine->channels[c].queued);
+	if (!nr)
+		return;
+	atomic_long_add(bytes, &channel->queued);
+	if (READ_ONCE(channel->passed))
+		WRITE_ONCE(channel->passed, 0);
 }
 
 /*

@@ -30,7 +30,7 @@
 /* No wait, no reserve, and no complaint: the CPU copies instead. */
 #define MAP_ATTRS	DMA_ATTR_NO_WARN
 
-/* Does the CPU see what the device writes, in memory that does not bounce? */
+/* What are mappings like, of memory that does not bounce? */
 static int migrate_map_probe(struct migrate_map_device *md)
 {
 	struct page *page = alloc_page(GFP_KERNEL | GFP_DMA32);
@@ -44,6 +44,7 @@ static int migrate_map_probe(struct migrate_map_device *md)
 		return -EIO;
 	}
 	md->coherent = !dma_need_sync(md->dev, addr);
+	md->direct = !md->translated && addr == page_to_phys(page);
 	dma_unmap_page(md->dev, addr, PAGE_SIZE, DMA_FROM_DEVICE);
 	__free_page(page);
 	return 0;
@@ -254,7 +255,7 @@ EXPORT_SYMBOL_NS_GPL(migrate_map_batch, MIGRATE_ENGINES);
  * copied, on any machine. In an IOMMU that flushes lazily the device may still
  * reach the memory.
  *
- * Context: Any, but for hard interrupts with &migrate_map_device.translated; does
+ * Context: Any but hard interrupts, and these with &migrate_map_device.direct; does
  * not sleep.
  */
 void migrate_unmap_batch(struct migrate_map_device *md, struct migrate_map *map)

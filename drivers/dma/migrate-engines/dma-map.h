@@ -25,6 +25,7 @@ struct migrate_offload_extent;
  *	PAGE_SIZE
  * @translated: an IOMMU stands between device and memory: what is not mapped
  *	cannot be reached
+ * @direct: the device uses physical addresses, and unmapping is next to nothing
  * @coherent: the CPU sees what the device has written before it is unmapped
  * @bounces: all mappings go through bounce buffers, so all are refused
  */
@@ -33,6 +34,7 @@ struct migrate_map_device {
 	phys_addr_t max_addr;
 	size_t max_segment;
 	bool translated;
+	bool direct;
 	bool coherent;
 	bool bounces;
 };

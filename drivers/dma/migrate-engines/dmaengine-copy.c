@@ -33,9 +33,9 @@
 #include "dmaengine.h"
 
 /*
- * From a provider that completes in order: for the last descriptor, and every so
- * many. Small against its ring, so that a full one has an interrupt to come, and
- * no smaller: nobody waits for a part of a batch.
+ * From a provider that completes in order: for the last descriptor of a run, and
+ * every so many. Less than its ring, so that a full one has an interrupt to come,
+ * and no smaller: nobody waits for a part of a run.
  */
 #define MDE_INTERRUPT_EVERY	32
 
@@ -140,6 +140,7 @@ static void mde_compare(struct mde_job *job, struct mde_desc *desc)
 static void mde_finish(struct mde_job *job)
 {
 	struct mde_engine *engine = job->engine;
+	bool cookie = dma_fence_begin_signalling();
 	struct migrate_offload_batch *batch;
 	unsigned int i;
 
@@ -155,14 +156,12 @@ static void mde_finish(struct mde_job *job)
 	mde_job_free(job);
 	if (batch)
 		migrate_offload_batch_quiesced(batch);
+	dma_fence_end_signalling(cookie);
 }
 
 static void mde_finish_work(struct work_struct *work)
 {
-	bool cookie = dma_fence_begin_signalling();
-
 	mde_finish(container_of(work, struct mde_job, finish));
-	dma_fence_end_signalling(cookie);
 }
 
 static void mde_job_put(struct mde_job *job)
@@ -200,10 +199,16 @@ static bool mde_must_push(struct mde_channel *channel)
 	       atomic_read(&channel->flying);
 }
 
+/* Of a descriptor that may just have been taken, and its job be filled anew. */
+static struct mde_channel *mde_channel_of(const struct mde_desc *desc)
+{
+	return READ_ONCE(READ_ONCE(desc->run)->channel);
+}
+
 /* Take @desc back from the provider. True for one caller only. */
 static bool mde_take(struct mde_desc *desc)
 {
-	struct mde_channel *channel = desc->run->channel;
+	struct mde_channel *channel = mde_channel_of(desc);
 
 	if (!atomic_xchg(&desc->flying, 0))
 		return false;
@@ -215,40 +220,60 @@ static bool mde_take(struct mde_desc *desc)
 	return true;
 }
 
+/*
+ * The driver has given @desc up, which does not say that the hardware has: ioatdma
+ * tells us first, and resets then. So it stays the provider's, until its channel
+ * has been stopped, and the engine fails.
+ */
+static void mde_given_up(struct mde_desc *desc)
+{
+	struct mde_job *job = READ_ONCE(desc->run)->job;
+	unsigned long flags;
+
+	spin_lock_irqsave(&job->lock, flags);
+	if (job->batch && atomic_read(&desc->flying))
+		migrate_offload_engine_failed(job->batch->engine);
+	spin_unlock_irqrestore(&job->lock, flags);
+}
+
 static void mde_callback(void *param, const struct dmaengine_result *result)
 {
 	struct mde_desc *desc = param;
 	bool good = result && result->result == DMA_TRANS_NOERROR &&
 		    !result->residue;
 
-	if (mde_take(desc))
+	if (result && result->result == DMA_TRANS_ABORTED)
+		mde_given_up(desc);
+	else if (mde_take(desc))
 		mde_end(desc, good ? 0 : -EIO);
 }
 
 /* Each has a callback, but not each has an interrupt. */
-static unsigned long mde_flags(struct mde_channel *channel)
+static unsigned long mde_flags(const struct mde_channel *channel,
+			       const struct mde_run *run)
 {
-	bool ordered = channel->engine->trust & MDE_ORDERED;
-
-	if (ordered && channel->nr_waiting > 1 &&
-	    ++channel->since_interrupt < MDE_INTERRUPT_EVERY)
+	if (channel->engine->trust & MDE_ORDERED && run->next + 1 != run->end &&
+	    channel->since_interrupt + 1 < MDE_INTERRUPT_EVERY)
 		return DMA_CTRL_ACK;
-	channel->since_interrupt = 0;
 	return DMA_CTRL_ACK | DMA_PREP_INTERRUPT;
 }
 
 /* The next one of @run. Returns false if the provider has no room. */
 static bool mde_launch(struct mde_channel *channel, struct mde_run *run)
 {
+	unsigned long flags = mde_flags(channel, run);
 	struct dma_async_tx_descriptor *tx;
 	struct mde_desc *desc = run->next;
 
 	/* Providers may hold a lock from here to dmaengine_submit(). */
 	tx = dmaengine_prep_dma_memcpy(channel->chan, desc->copy->dst,
-				       desc->copy->src, desc->copy->len,
-				       mde_flags(channel));
+				       desc->copy->src, desc->copy->len, flags);
 	if (!tx)
 		return false;
+	if (flags & DMA_PREP_INTERRUPT)
+		channel->since_interrupt = 0;
+	else
+		channel->since_interrupt++;
 	tx->callback_result = mde_callback;
 	tx->callback_param = desc;
 
@@ -351,12 +376,12 @@ static void mde_job_fill(struct mde_job *job)
 		channel = &job->engine->channels[copy->channel];
 		if (!run || run->channel != channel) {
 			run = &job->runs[job->nr_runs++];
-			run->channel = channel;
+			WRITE_ONCE(run->channel, channel);
 			run->first = desc;
 			run->next = desc;
 		}
 		run->end = desc + 1;
-		desc->run = run;
+		WRITE_ONCE(desc->run, run);
 		desc->ended = false;
 		desc->reported = false;
 	}
@@ -428,7 +453,7 @@ static void mde_channel_take(struct mde_channel *channel)
 			struct mde_desc *desc = &job->descs[j];
 
 			if (atomic_read_acquire(&desc->flying) &&
-			    desc->run->channel == channel && mde_take(desc))
+			    mde_channel_of(desc) == channel && mde_take(desc))
 				mde_end(desc, -ECANCELED);
 		}
 	}

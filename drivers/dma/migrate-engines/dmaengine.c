@@ -61,7 +61,8 @@ static void mde_release_channels(struct mde_engine *engine)
 	for (i = 0; i < engine->nr_channels; i++) {
 		struct mde_channel *channel = &engine->channels[i];
 
-		cancel_delayed_work_sync(&channel->feed);
+		/* A late callback may queue it again. */
+		disable_delayed_work_sync(&channel->feed);
 		if (channel->chan)
 			dma_release_channel(channel->chan);
 	}
@@ -142,7 +143,7 @@ static int mde_prepare(struct mde_engine *engine, struct device *provider)
 		return err;
 	engine->align = max_t(size_t, BIT(chan->device->copy_align), PAGE_SIZE);
 	engine->early = engine->map.coherent && engine->trust & MDE_ERRORS;
-	engine->at_once = engine->early && !engine->map.translated;
+	engine->at_once = engine->early && engine->map.direct;
 	err = mde_find_max_copy(engine);
 	if (err)
 		return err;

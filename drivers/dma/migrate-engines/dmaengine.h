@@ -107,7 +107,7 @@ struct mde_channel {
  * @max_copy: longest copy in one descriptor, in bytes
  * @align: of addresses and lengths, in bytes
  * @early: copies are reported from the callback, before they are unmapped
- * @at_once: so is the rest done, since unmapping is next to nothing
+ * @at_once: there, all the rest is done, too: unmapping is next to nothing
  * @halted: takes no batches
  * @release: releases channels that cannot be stopped in another way
  * @lock: of @free

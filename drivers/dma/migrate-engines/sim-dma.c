@@ -75,6 +75,7 @@ enum sd_fault {
 	SD_RESIDUE,	/* copy half, report an error and the rest */
 	SD_LOSE,	/* copy, never call back */
 	SD_LATE,	/* copy and call back much later */
+	SD_ABORT,	/* call back as if it were aborted, copy much later */
 	SD_HANG,	/* the channel stops there */
 	SD_PREP_NULL,	/* no descriptor */
 	SD_SUBMIT,	/* an error for a cookie */
@@ -89,6 +90,7 @@ static const char * const sd_fault_names[SD_NR_FAULTS] = {
 	[SD_RESIDUE] = "residue",
 	[SD_LOSE] = "lose",
 	[SD_LATE] = "late",
+	[SD_ABORT] = "abort",
 	[SD_HANG] = "hang",
 	[SD_PREP_NULL] = "prep_null",
 	[SD_SUBMIT] = "submit_error",
@@ -206,6 +208,11 @@ static bool sd_draw(struct sd_slot *slot, enum sd_fault fault, size_t len)
 	       should_fail(&slot->faults[fault], len);
 }
 
+static bool sd_is_late(const struct sd_request *desc)
+{
+	return desc->fault == SD_LATE || desc->fault == SD_ABORT;
+}
+
 static void sd_log(struct sd_channel *channel, const struct sd_request *desc,
 		   dma_addr_t dma, phys_addr_t phys, size_t len)
 {
@@ -223,7 +230,7 @@ static void sd_log(struct sd_channel *channel, const struct sd_request *desc,
 		.phys = phys,
 		.len = len,
 		.channel = sd_number(channel),
-		.late = desc->fault == SD_LATE,
+		.late = sd_is_late(desc),
 		.terminated = READ_ONCE(desc->terminated),
 	};
 	spin_unlock_irqrestore(&slot->log_lock, flags);
@@ -260,7 +267,7 @@ static void sd_copy(struct sd_channel *channel, struct sd_request *desc, size_t 
 	struct sd_slot *slot = channel->device->slot;
 	size_t part, done;
 
-	if (desc->fault == SD_LATE)
+	if (sd_is_late(desc))
 		atomic_inc(&slot->late_writes);
 	if (READ_ONCE(desc->terminated))
 		atomic_inc(&slot->after_terminate_writes);
@@ -352,7 +359,7 @@ static u64 sd_busy_ns(struct sd_channel *channel, const struct sd_request *desc)
 		ns += div_u64((u64)desc->len * NSEC_PER_USEC, bandwidth);
 	if (sd_number(channel) == READ_ONCE(slot->slow_channel))
 		ns *= max(READ_ONCE(slot->slow_times), 1);
-	if (desc->fault == SD_LATE)
+	if (sd_is_late(desc))
 		ns += (u64)READ_ONCE(slot->late_ms) * NSEC_PER_MSEC;
 	return ns;
 }
@@ -382,7 +389,7 @@ static struct sd_answer sd_execute(struct sd_channel *channel,
 		break;
 	case SD_RESIDUE:
 		sd_copy(channel, desc, desc->len / 2);
-		answer.result.result = DMA_TRANS_ABORTED;
+		answer.result.result = DMA_TRANS_WRITE_FAILED;
 		answer.result.residue = desc->len - desc->len / 2;
 		break;
 	case SD_LIE:
@@ -390,6 +397,7 @@ static struct sd_answer sd_execute(struct sd_channel *channel,
 		sd_spoil(channel, desc);
 		break;
 	case SD_LOSE:
+	case SD_ABORT:
 		answer.call = false;
 		fallthrough;
 	default:
@@ -431,6 +439,18 @@ out:
 	return desc;
 }
 
+/* A driver that resets its channel after it has told of that. */
+static void sd_give_up(struct sd_request *desc)
+{
+	static const struct dmaengine_result result = { .result = DMA_TRANS_ABORTED };
+	struct dmaengine_desc_callback cb;
+
+	dmaengine_desc_get_callback(&desc->tx, &cb);
+	local_bh_disable();
+	dmaengine_desc_callback_invoke(&cb, &result);
+	local_bh_enable();
+}
+
 static int sd_thread(void *data)
 {
 	struct sd_channel *channel = data;
@@ -445,6 +465,8 @@ static int sd_thread(void *data)
 		desc = sd_next(channel);
 		if (!desc)
 			continue;
+		if (desc->fault == SD_ABORT)
+			sd_give_up(desc);
 		ns = sd_busy_ns(channel, desc);
 		if (ns)
 			wait_event_hrtimeout(channel->wait,

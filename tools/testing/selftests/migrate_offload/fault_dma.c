@@ -39,6 +39,8 @@ static const struct dma_fault rows[] = {
 	  .set = { { "late_ms", 1500 } } },
 	{ { "late, not stopped", .dies = true }, "late", 100, PROVIDER ":errors",
 	  { { "late_ms", 1500 }, { "terminate", 1 } } },
+	{ { "aborted, not stopped", .dies = true }, "abort", 100,
+	  PROVIDER ":errors:release", { { "late_ms", 1500 } } },
 	{ { "hang", .dies = true }, "hang", 100 },
 	{ { "hang, deaf", .dies = true }, "hang", 100,
 	  PROVIDER ":errors:terminate:release", { { "terminate", 2 } } },
@@ -57,7 +59,7 @@ static const struct setting calm[] = {
 };
 
 static const char * const inject_names[] = {
-	"error", "lie", "silent", "residue", "lose", "late", "hang",
+	"error", "lie", "silent", "residue", "lose", "late", "abort", "hang",
 	"prep_null", "submit_error",
 };
 

@@ -47,7 +47,8 @@ static void set(unsigned int nr, const char *what, unsigned long value)
 }
 
 static const char * const faults[] = {
-	"error", "residue", "prep_null", "submit_error", "lose", "late", "hang",
+	"error", "residue", "prep_null", "submit_error", "lose", "late",
+	"abort", "hang",
 };
 
 static void fault(unsigned int nr, const char *name, bool on)
