@@ -39,7 +39,7 @@
 /* Who is not chosen is tried again once in so many offers, at the most, */
 #define MO_TRY_EVERY		64
 /* and only so much of all the time may be lost with that, */
-#define MO_TRY_SHARE		128
+#define MO_TRY_SHARE		256
 /* of which this much can be saved up for when it is needed, in ns. */
 #define MO_MAX_CREDIT		((u64)50 * NSEC_PER_MSEC)
 
@@ -106,13 +106,16 @@ void mo_costs_forget(struct mo_engine *engine)
 
 /*
  * Parts go on to the folio with which they are large enough. What is more than that
- * counts by what a part of it would cost.
+ * counts by what a part of it would cost; and so does what is less, since the first
+ * part of a run is smaller than those to come.
  */
 static size_t mo_judged_bytes(const struct mo_amount *what)
 {
 	size_t part = READ_ONCE(mo_part_pages) * PAGE_SIZE;
 
-	return what->bytes - what->last >= part ? part : what->bytes;
+	if (what->bytes - what->last >= part)
+		return part;
+	return what->more ? max(what->bytes, part) : what->bytes;
 }
 
 /* Of @bytes, as of mo_judged_bytes(). The last folio stands for all. */

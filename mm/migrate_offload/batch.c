@@ -207,6 +207,7 @@ struct mo_batch *mo_batch_get(struct mo_engine *engine)
 	batch->settled = false;
 	batch->joined = false;
 	batch->run = false;
+	batch->more = false;
 	batch->quarantined_pages = 0;
 	batch->queued_bytes = 0;
 	refcount_set(&batch->fences, 2);

@@ -354,6 +354,7 @@ static void mo_submit_marked(struct mo_offer *offer)
 
 	offer->batch = NULL;
 	batch->run = offer->run;
+	batch->more = offer->run && offer->run->more;
 	why = mo_submit(offer->node, batch, offer->reason, &offer->begun);
 	if (why == MO_ACCEPTED) {
 		mo_taken(offer, batch->engine);
@@ -567,7 +568,10 @@ static bool mo_all_declined(struct list_head *srcs, struct list_head *dsts,
 {
 	struct folio *src, *dst = list_first_entry(dsts, struct folio, lru);
 	struct mo_node *node = mo_node(folio_nid(dst));
-	struct mo_amount what = { .run = run };
+	struct mo_amount what = {
+		.run = run,
+		.more = run && run->more,
+	};
 	size_t bytes = 0, last = 0;
 	unsigned int nr = 0;
 	enum mo_refusal why;

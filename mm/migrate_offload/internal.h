@@ -285,6 +285,7 @@ struct mo_batch {
 	int nid;			/* destination */
 	int reason;
 	bool run;			/* one part of several */
+	bool more;			/* and not the last one */
 
 	/* Of a part of a folio that several engines copy, see join.c: */
 	bool joined;
@@ -322,6 +323,7 @@ struct mo_amount {
 	size_t bytes;
 	size_t last;			/* of these, the last folio's */
 	bool run;			/* one part of several */
+	bool more;			/* and not the last one */
 };
 
 /* Where "auto" stands with copies of one class. Not locked. */

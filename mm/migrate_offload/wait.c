@@ -246,6 +246,7 @@ void mo_batch_settle(struct mo_batch *batch)
 		.bytes = batch->pub.bytes,
 		.last = batch->pairs[batch->nr_pairs - 1].bytes,
 		.run = batch->run,
+		.more = batch->more,
 	};
 	int src = folio_nid(batch->pairs[0].src);
 	ktime_t start = ktime_get();

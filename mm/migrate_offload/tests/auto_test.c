@@ -416,11 +416,43 @@ static void auto_keeps_sizes_apart(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_4M));
 }
 
+/* The first part of a run is smaller than those that will follow it. */
+static void auto_looks_ahead(struct kunit *test)
+{
+	const size_t bytes = MO_PART_PAGES * PAGE_SIZE;
+	struct fake_engine *fake = auto_engine(test, "fake");
+	struct mo_node *node = auto_node(test, "fake");
+	struct mo_amount part = auto_pages(bytes, true);
+	struct mo_amount half = auto_pages(bytes / 2, true);
+	struct mo_amount huge = {
+		.bytes = SZ_2M,
+		.last = SZ_2M,
+		.run = true,
+	};
+
+	auto_costs(mo_cpu_engine, part, 100);
+	auto_costs(fake->mo, part, 70);
+	auto_costs(mo_cpu_engine, half, 50);
+	auto_costs(fake->mo, half, 60);
+	auto_costs(mo_cpu_engine, huge, 800);
+	auto_costs(fake->mo, huge, 900);
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choose(node, half));
+	half.more = true;
+	KUNIT_EXPECT_EQ(test, 0, auto_choose(node, half));
+	/* Nor is a large one as small as that. */
+	huge.more = true;
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choose(node, huge));
+
+	/* What it cost is said of them, too. */
+	auto_costs(fake->mo, half, 60);
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choose(node, part));
+}
+
 /* What is chosen for one part of a run goes for the next ones, whatever they cost. */
 static void auto_chooses_for_several(struct kunit *test)
 {
 	struct fake_engine *fake = auto_engine(test, "fake");
-	struct mo_amount part = auto_pages(SZ_64K, true);
+	struct mo_amount part = auto_pages(MO_PART_PAGES * PAGE_SIZE, true);
 	struct migrate_offload_run run = { .more = true };
 	struct fixture_pairs *pairs;
 	enum migrate_offload begun;
@@ -590,6 +622,7 @@ static struct kunit_case auto_test_cases[] = {
 	KUNIT_CASE(auto_wants_parts),
 	KUNIT_CASE(auto_keeps_apart),
 	KUNIT_CASE(auto_keeps_sizes_apart),
+	KUNIT_CASE(auto_looks_ahead),
 	KUNIT_CASE(auto_chooses_for_several),
 	KUNIT_CASE(auto_says_how_many),
 	KUNIT_CASE(auto_declines),
