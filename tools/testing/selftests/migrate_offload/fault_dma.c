@@ -39,7 +39,7 @@ static const struct dma_fault rows[] = {
 	  .set = { { "late_ms", 1500 } } },
 	{ { "late, not stopped", .dies = true }, "late", 100, PROVIDER ":errors",
 	  { { "late_ms", 1500 }, { "terminate", 1 } } },
-	{ { "aborted, not stopped", .dies = true }, "abort", 100,
+	{ { "aborted, goes on", .dies = true }, "abort", 100,
 	  PROVIDER ":errors:release", { { "late_ms", 1500 } } },
 	{ { "hang", .dies = true }, "hang", 100 },
 	{ { "hang, deaf", .dies = true }, "hang", 100,
