@@ -443,7 +443,7 @@ static noinline int mo_auto_find(struct mo_node *node, int src,
 		.src = src,
 		.class = class,
 		.bytes = bytes,
-		.parts = what->run ? MO_CHOICE_PARTS : 1,
+		.parts = what->more ? MO_CHOICE_PARTS : 1,
 		.large = what->bytes > bytes,
 		.freed = freed,
 	};
@@ -459,7 +459,7 @@ static noinline int mo_auto_find(struct mo_node *node, int src,
 
 /*
  * Who is to copy what comes from node @src to @node, and as many parts as
- * MO_CHOICE_PARTS if it is one of a run: an index into node->choice, or an
+ * MO_CHOICE_PARTS if there are more to come: an index into node->choice, or an
  * enum mo_choice.
  */
 int mo_auto_choose(struct mo_node *node, int src, const struct mo_amount *what)

@@ -126,7 +126,7 @@ static void auto_pays_for_lessons(struct kunit *test)
 	auto_note(fake->mo, NSEC_PER_MSEC, NSEC_PER_MSEC);
 	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choice(node, SZ_1M));
 
-	/* Each costs 900 us more, of which 1/128 may be lost. */
+	/* Each costs 900 us more, of which 1/256 may be lost. */
 	for (i = 0; i < 10000; i++) {
 		if (auto_choice(node, SZ_1M))
 			continue;
@@ -134,7 +134,7 @@ static void auto_pays_for_lessons(struct kunit *test)
 		tries++;
 	}
 	KUNIT_EXPECT_GE(test, tries, 4);
-	KUNIT_EXPECT_LE(test, tries * 900, 10000 * 100 / 128);
+	KUNIT_EXPECT_LE(test, tries * 900, 10000 * 100 / 256);
 }
 
 /* The cheapest, by size; and of two that are about as good, the nearer. */
@@ -448,6 +448,39 @@ static void auto_looks_ahead(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choose(node, part));
 }
 
+/* How many offers it takes until what seems to be three times as slow is tried. */
+static int auto_offers_until_tried(struct mo_engine *engine,
+				   struct mo_node *node, struct mo_amount what)
+{
+	int i;
+
+	auto_costs(mo_cpu_engine, what, 100);
+	mo_auto_note(engine, 0, 0, &what, 300 * NSEC_PER_USEC, 0);
+	for (i = 0; i < 10000; i++)
+		if (!auto_choose(node, what))
+			return i;
+	return i;
+}
+
+/* The last part of a run is chosen for alone, and so is paid for. */
+static void auto_pays_for_one_part(struct kunit *test)
+{
+	const size_t bytes = MO_PART_PAGES * PAGE_SIZE;
+	struct fake_engine *fake = auto_engine(test, "fake");
+	struct mo_node *node = auto_node(test, "fake");
+	struct mo_amount last = auto_pages(bytes / 2, true);
+	struct mo_amount part = auto_pages(bytes, true);
+	int offers;
+
+	part.more = true;
+	offers = auto_offers_until_tried(fake->mo, node, last);
+	KUNIT_EXPECT_GT(test, offers, 400);
+	KUNIT_EXPECT_LT(test, offers, 600);
+	offers = auto_offers_until_tried(fake->mo, node, part);
+	KUNIT_EXPECT_GT(test, offers, 8 * 400);
+	KUNIT_EXPECT_LT(test, offers, 8 * 600);
+}
+
 /* What is chosen for one part of a run goes for the next ones, whatever they cost. */
 static void auto_chooses_for_several(struct kunit *test)
 {
@@ -623,6 +656,7 @@ static struct kunit_case auto_test_cases[] = {
 	KUNIT_CASE(auto_keeps_apart),
 	KUNIT_CASE(auto_keeps_sizes_apart),
 	KUNIT_CASE(auto_looks_ahead),
+	KUNIT_CASE(auto_pays_for_one_part),
 	KUNIT_CASE(auto_chooses_for_several),
 	KUNIT_CASE(auto_says_how_many),
 	KUNIT_CASE(auto_declines),
