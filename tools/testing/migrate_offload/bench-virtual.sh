@@ -158,14 +158,15 @@ full) profiles=(ptdma-1 ptdma-2 ptdma-4 ptdma-8 ptdma-16 dsa sdma) ;;
 *) sed -n '/^#\t/s/^#\t//p' "$0" >&2; exit 2 ;;
 esac
 scope=$1
-times=40 times_small=400 times_auto=8
-[ "$scope" != quick ] || times=3 times_small=3 times_auto=2
+times=40 times_small=400 times_auto=8 warmup=150
+[ "$scope" != quick ] || times=3 times_small=3 times_auto=2 warmup=2
 
 bytes_of() { numfmt --from=iec "$1"; }
 
 # sweep LABEL [WARMUP_64M [WARMUP [TIMES_64M]]]: all sizes, in amounts of a folio, 128K, 2M,
-# and 64M. The small ones often, since what happens seldom is as long as many of them. Each
-# other move finds its pages in another order.
+# and 64M. The small ones often, since what happens seldom is as long as many of them. All
+# with the same warmup: that is what scatters the pages, and so decides how many descriptors
+# there are.
 sweep() {
 	local size amount seen
 	for size in "${sizes[@]}"; do
@@ -176,8 +177,8 @@ sweep() {
 			seen=$amount
 			case $amount in
 			64M) echo "run $1 $size $amount ${2:-1} ${4:-2}" ;;
-			2M) echo "run $1 $size $amount ${3:-2} $times" ;;
-			*) echo "run $1 $size $amount ${3:-2} $times_small" ;;
+			2M) echo "run $1 $size $amount ${3:-$warmup} $times" ;;
+			*) echo "run $1 $size $amount ${3:-$warmup} $times_small" ;;
 			esac
 		done
 	done
