@@ -237,6 +237,7 @@ struct mo_question {
 	int src;
 	unsigned int class;
 	size_t bytes;		/* no more than a part */
+	size_t own;		/* may be queued before that, and is ours */
 	unsigned int parts;	/* that the answer is for */
 	bool large;		/* there are more bytes than that */
 	bool freed;		/* it is the CPU's time that counts */
@@ -280,9 +281,8 @@ static struct mo_estimate mo_auto_ask(const struct mo_question *ask,
 		.samples = READ_ONCE(cost->samples),
 	};
 	long queued = atomic_long_read(&engine->queued_bytes) -
-		      (long)ask->bytes;
+		      (long)ask->own;
 
-	/* That much before us is usual: our own last part. */
 	if (queued > 0) {
 		estimate.ns += mul_u64_u64_shr(READ_ONCE(engine->mib_ns),
 					       queued, 20);
@@ -434,6 +434,7 @@ static noinline int mo_auto_find(struct mo_node *node, int src,
 				 const struct mo_amount *what,
 				 unsigned int changes, bool freed)
 {
+	size_t part = READ_ONCE(mo_part_pages) * PAGE_SIZE;
 	size_t bytes = mo_judged_bytes(what);
 	unsigned int class = mo_class_of(what, bytes);
 	struct mo_question ask = {
@@ -443,6 +444,8 @@ static noinline int mo_auto_find(struct mo_node *node, int src,
 		.src = src,
 		.class = class,
 		.bytes = bytes,
+		/* The last part of a run may be smaller than the one before. */
+		.own = what->run ? max(bytes, part) : bytes,
 		.parts = what->more ? MO_CHOICE_PARTS : 1,
 		.large = what->bytes > bytes,
 		.freed = freed,

@@ -235,6 +235,28 @@ static void auto_sees_queues(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, auto_choice(node, SZ_1M));
 }
 
+/* But for the part before, which is a whole one. */
+static void auto_knows_its_own(struct kunit *test)
+{
+	const size_t bytes = MO_PART_PAGES * PAGE_SIZE;
+	struct fake_engine *fake = auto_engine(test, "fake");
+	struct mo_node *node = auto_node(test, "fake");
+	struct mo_amount last = auto_pages(bytes / 4, true);
+	struct mo_amount alone = auto_pages(bytes / 4, false);
+
+	auto_costs(mo_cpu_engine, last, 50);
+	auto_costs(fake->mo, last, 20);
+	auto_costs(mo_cpu_engine, alone, 50);
+	auto_costs(fake->mo, alone, 20);
+	fake->mo->mib_ns = NSEC_PER_MSEC;
+	atomic_long_set(&fake->mo->queued_bytes, bytes);
+	KUNIT_EXPECT_EQ(test, 0, auto_choose(node, last));
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choose(node, alone));
+	atomic_long_set(&fake->mo->queued_bytes, 2 * bytes);
+	KUNIT_EXPECT_EQ(test, MO_CHOICE_SLOWER, auto_choose(node, last));
+	atomic_long_set(&fake->mo->queued_bytes, 0);
+}
+
 /* Time, or the CPU's time; not at any price. */
 static void auto_has_a_goal(struct kunit *test)
 {
@@ -649,6 +671,7 @@ static struct kunit_case auto_test_cases[] = {
 	KUNIT_CASE(auto_forgives_once),
 	KUNIT_CASE(auto_looks_now_and_then),
 	KUNIT_CASE(auto_sees_queues),
+	KUNIT_CASE(auto_knows_its_own),
 	KUNIT_CASE(auto_has_a_goal),
 	KUNIT_CASE_PARAM(auto_parses_goals, goal_gen_params),
 	KUNIT_CASE(auto_remembers),
