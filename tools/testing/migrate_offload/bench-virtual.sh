@@ -218,10 +218,11 @@ two_cpu_cells() {
 	for busy in idle busy; do
 		[ $busy = idle ] || echo "spin 2"
 		for round in $(seq $rounds); do
-			for size in 4K 2M; do
+			# As long as each other.
+			for size in "4K 64M" "2M 256M"; do
 				for name in $([ $((round % 2)) = 1 ] && echo cpu cpu-mt || echo cpu-mt cpu); do
 					echo "policy $name"
-					echo "run $name-$busy $size 64M 0 1"
+					echo "run $name-$busy $size 0 1"
 				done
 			done
 		done

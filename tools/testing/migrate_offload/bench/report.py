@@ -138,12 +138,12 @@ def two_cpus(directory):
     print("\nEmulated: two CPUs, under software emulation, in the host's time; ratios of pairs\n"
           "that were measured one after the other. \"Busy\": two other tasks use up both CPUs.")
     for busy in ("idle", "busy"):
-        for folio in (size("4K"), size("2M")):
-            one = cells["cpu-" + busy, folio, size("64M")]
-            two = cells["cpu-mt-" + busy, folio, size("64M")]
+        for folio, amount in (("4K", "64M"), ("2M", "256M")):
+            one = cells["cpu-" + busy, size(folio), size(amount)]
+            two = cells["cpu-mt-" + busy, size(folio), size(amount)]
             ratios = sorted(a["ns"] / b["ns"] for a, b in zip(one, two))
-            cpu = sum(b["cpu_ns"] for b in two) / sum(a["cpu_ns"] for a in one)
-            print(f"cpu-mt vs cpu, {busy}, {name_of(folio)} folios, 64M: "
+            cpu = statistics.median(b["cpu_ns"] / a["cpu_ns"] for a, b in zip(one, two))
+            print(f"cpu-mt vs cpu, {busy}, {folio} folios, {amount}: "
                   f"{statistics.median(ratios):.2f} times as fast "
                   f"({ratios[len(ratios) // 4]:.2f} to {ratios[len(ratios) * 3 // 4]:.2f}, half of "
                   f"{len(ratios)} pairs), {cpu:.2f} times the caller's CPU time")
