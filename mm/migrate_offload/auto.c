@@ -104,6 +104,11 @@ void mo_costs_forget(struct mo_engine *engine)
 	       mo_nr_directions() * sizeof(*engine->costs));
 }
 
+static size_t mo_part_bytes(void)
+{
+	return READ_ONCE(mo_part_pages) * PAGE_SIZE;
+}
+
 /*
  * Parts go on to the folio with which they are large enough. What is more than that
  * counts by what a part of it would cost; and so does what is less, since the first
@@ -111,7 +116,7 @@ void mo_costs_forget(struct mo_engine *engine)
  */
 static size_t mo_judged_bytes(const struct mo_amount *what)
 {
-	size_t part = READ_ONCE(mo_part_pages) * PAGE_SIZE;
+	size_t part = mo_part_bytes();
 
 	if (what->bytes - what->last >= part)
 		return part;
@@ -434,7 +439,7 @@ static noinline int mo_auto_find(struct mo_node *node, int src,
 				 const struct mo_amount *what,
 				 unsigned int changes, bool freed)
 {
-	size_t part = READ_ONCE(mo_part_pages) * PAGE_SIZE;
+	size_t part = mo_part_bytes();
 	size_t bytes = mo_judged_bytes(what);
 	unsigned int class = mo_class_of(what, bytes);
 	struct mo_question ask = {
@@ -519,7 +524,7 @@ static int mo_auto_show_line(char *buf, int len, const struct mo_engine *engine,
 	unsigned int i;
 
 	/* No half lines, of which some would look like other numbers. */
-	if (len > PAGE_SIZE - 256)
+	if (len > PAGE_SIZE - 320)
 		return len;
 	costs = &engine->costs[mo_direction(src, dst)]
 			.of[kind * MO_NR_AUTO_SIZES];
