@@ -434,7 +434,7 @@ static int mo_auto_answer(const struct mo_question *ask)
 	return choice;
 }
 
-/* It is not as it was: think it over. */
+/* It is not as it was: think it over. Not inlined, so that most need no stack for it. */
 static noinline int mo_auto_find(struct mo_node *node, int src,
 				 const struct mo_amount *what,
 				 unsigned int changes, bool freed)

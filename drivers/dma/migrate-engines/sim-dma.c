@@ -439,15 +439,22 @@ out:
 	return desc;
 }
 
+static void sd_answer(struct sd_request *desc,
+		      const struct dmaengine_result *result)
+{
+	struct dmaengine_desc_callback cb;
+
+	dmaengine_desc_get_callback(&desc->tx, &cb);
+	dmaengine_desc_callback_invoke(&cb, result);
+}
+
 /* A driver that resets its channel after it has told of that. */
 static void sd_give_up(struct sd_request *desc)
 {
 	static const struct dmaengine_result result = { .result = DMA_TRANS_ABORTED };
-	struct dmaengine_desc_callback cb;
 
-	dmaengine_desc_get_callback(&desc->tx, &cb);
 	local_bh_disable();
-	dmaengine_desc_callback_invoke(&cb, &result);
+	sd_answer(desc, &result);
 	local_bh_enable();
 }
 
@@ -526,15 +533,6 @@ static void sd_take_ended(struct sd_channel *channel, struct list_head *ended)
 		channel->nr_issued--;
 		channel->busy = desc;
 	}
-}
-
-static void sd_answer(struct sd_request *desc,
-		      const struct dmaengine_result *result)
-{
-	struct dmaengine_desc_callback cb;
-
-	dmaengine_desc_get_callback(&desc->tx, &cb);
-	dmaengine_desc_callback_invoke(&cb, result);
 }
 
 static void sd_execute_and_answer(struct sd_channel *channel,
